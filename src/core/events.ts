@@ -1,0 +1,35 @@
+// The vocabulary. Every client, the model's history and the tests are folds over this one union.
+import type { Address, Answer, Ask, Failure, Item, Part, Stop, Usage } from "./types.ts";
+
+/** Durable events: appended to a session's log, numbered from 1 without gaps, replayed to every client. */
+export type Event =
+  | { type: "session.created"; person: string; title?: string; home?: Address }
+  /** `cleared`: everything before is out of the history (it stays in the log). */
+  | { type: "session.updated"; title?: string; engine?: string; model?: string; cleared?: boolean }
+  | { type: "message.received"; id: string; from: string; parts: Part[]; replyTo?: Address; key?: string }
+  | { type: "turn.started"; turn: string; engine: string; model: string }
+  /** Written after approval and immediately before running: its absence proves that the tool never ran. */
+  | { type: "item.started"; turn: string; item: Item }
+  | { type: "item.completed"; turn: string; item: Item }
+  | { type: "ask.opened"; ask: Ask }
+  | { type: "ask.answered"; ask: string; by: string; answer: Answer }
+  /** Everything up to `upTo` is replaced in the model's window by `summary`. */
+  | { type: "context.compacted"; upTo: number; summary: string; by: string }
+  /** `seen`: the number up to which this turn has read the person's messages. */
+  | { type: "turn.completed"; turn: string; stop: Stop; seen: number; engine: string; model: string; usage?: Usage; error?: Failure; resume?: string }
+  | { type: "delivery.settled"; delivery: string; to: Address; ok: boolean; receipt?: string; error?: string; unknown?: boolean };
+
+/** Live events: never stored. A client that misses them converges on the next `item.completed`. */
+export type LiveEvent =
+  /** `kind` tool: `text` is output of a running command. `at`: length of the item's text before this piece. */
+  | { type: "item.delta"; turn: string; item: string; kind: "text" | "thinking" | "tool"; text: string; at: number }
+  /** What the turn is waiting for: the model, a retry at a time, a person. */
+  | { type: "turn.waiting"; turn: string; on: "model" | "retry" | "ask"; until?: number; text?: string };
+
+export interface Stored {
+  session: string;
+  seq: number;
+  /** Epoch milliseconds. */
+  at: number;
+  event: Event;
+}
