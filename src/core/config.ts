@@ -1,0 +1,96 @@
+// The shape of config.json, its defaults, and changes by dotted key. Adapters own the shapes of their own entries.
+import * as z from "zod/mini";
+import { StewardError } from "../std/error.ts";
+
+const port = z.int().check(z.minimum(0), z.maximum(65535));
+const adapter = z.record(z.string(), z.looseObject({}));
+
+export const configSchema = z.strictObject({
+  server: z._default(
+    z.strictObject({
+      host: z._default(z.string(), "127.0.0.1"),
+      port: z._default(port, 7777),
+      /** Further names by which this server may be called (the Host header). */
+      hosts: z._default(z.array(z.string()), []),
+      /** Exact origins of other pages that may talk to it. */
+      origins: z._default(z.array(z.string()), []),
+    }),
+    () => ({ host: "127.0.0.1", port: 7777, hosts: [], origins: [] }),
+  ),
+  runtime: z._default(z.strictObject({ engine: z._default(z.string(), "loop") }), () => ({ engine: "loop" })),
+  /** "provider/name". Absent: a key in the environment, a reachable Ollama, else builtin/rules. */
+  model: z.optional(z.string().check(z.regex(/^[a-z][a-z0-9-]*\/.+$/, 'must be "provider/name", such as ollama/qwen2.5'))),
+  providers: z._default(adapter, () => ({})),
+  auth: z._default(z.strictObject({ local: z._default(z.enum(["off", "open"]), "off") }), () => ({ local: "off" as const })),
+  computer: z._default(
+    z.strictObject({
+      kind: z._default(z.enum(["auto", "host", "contained"]), "auto"),
+      /** The owner's mode. */
+      mode: z._default(z.enum(["contained", "guarded", "full"]), "guarded"),
+    }),
+    () => ({ kind: "auto" as const, mode: "guarded" as const }),
+  ),
+  /** Absent: `workspace` in Steward's home. */
+  workspace: z.optional(z.string()),
+  asks: z._default(z.strictObject({ expireMinutes: z._default(z.int().check(z.minimum(1), z.maximum(10_080)), 720) }), () => ({ expireMinutes: 720 })),
+  limits: z._default(
+    z.strictObject({
+      /** Model calls a turn. */
+      rounds: z._default(z.int().check(z.minimum(1), z.maximum(500)), 25),
+      /** Tokens of history in a request before it is compacted. */
+      windowTokens: z._default(z.int().check(z.minimum(1000)), 60_000),
+      uploadBytes: z._default(z.int().check(z.minimum(1)), 104_857_600),
+    }),
+    () => ({ rounds: 25, windowTokens: 60_000, uploadBytes: 104_857_600 }),
+  ),
+  /** IANA name. Absent: the machine's. */
+  zone: z.optional(z.string()),
+  log: z._default(z.strictObject({ level: z._default(z.enum(["debug", "info", "warning", "error"]), "info") }), () => ({ level: "info" as const })),
+  /** Private origins that tools may fetch, such as http://nas.local:8080. */
+  outbound: z._default(z.strictObject({ allow: z._default(z.array(z.string()), []) }), () => ({ allow: [] })),
+  undo: z._default(z.strictObject({ keepDays: z._default(z.int().check(z.minimum(1)), 30) }), () => ({ keepDays: 30 })),
+});
+export type Config = z.infer<typeof configSchema>;
+
+/** Throws `invalid` that names each wrong key and what was expected. */
+export function parseConfig(value: unknown): Config {
+  refusePrototype(value, []);
+  const parsed = configSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) =>
+    issue.code === "unrecognized_keys" ? `unknown key ${issue.keys.map((key) => [...issue.path, key].join(".")).join(", ")}` : `${issue.path.join(".") || "config"}: ${issue.message}`,
+  );
+  throw new StewardError("invalid", `The configuration is not valid: ${problems.join("; ")}`, { hint: "steward config show prints what is in force; steward config set KEY VALUE changes a key." });
+}
+
+/** A copy of `value` (a plain object) with the dotted `key` set, or removed when `to` is undefined. */
+export function withKey(value: unknown, key: string, to: unknown): Record<string, unknown> {
+  const [head = "", ...rest] = key.split(".");
+  if (!/^[A-Za-z][\w-]*$/.test(head) || isPrototype(head)) throw new StewardError("invalid", `"${key}" is not a configuration key`, { hint: "Keys are words joined by dots, such as server.port." });
+  const old: Record<string, unknown> = isObject(value) ? { ...value } : {};
+  if (rest.length > 0) old[head] = withKey(old[head], rest.join("."), to);
+  else if (to === undefined) delete old[head];
+  else old[head] = to;
+  return old;
+}
+
+export function valueAt(value: unknown, key: string): unknown {
+  return key.split(".").reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), value);
+}
+
+/** JSON Schema of config.json, as published. */
+export const configJsonSchema = (): object => z.toJSONSchema(configSchema, { io: "input" });
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+const isPrototype = (name: string): boolean => name === "__proto__" || name === "constructor" || name === "prototype";
+
+/** Throws `invalid` when any object in `value` has a key that could reach a prototype. */
+export function refusePrototype(value: unknown, path: string[] = []): void {
+  if (path.length > 64) throw new StewardError("invalid", "Nested too deeply");
+  if (Array.isArray(value)) for (const [index, one] of value.entries()) refusePrototype(one, [...path, String(index)]);
+  if (!isObject(value)) return;
+  for (const [key, one] of Object.entries(value)) {
+    if (isPrototype(key)) throw new StewardError("invalid", `The key ${[...path, key].join(".")} is not allowed`);
+    refusePrototype(one, [...path, key]);
+  }
+}
