@@ -23,6 +23,8 @@ export type Event =
 export type LiveEvent =
   /** `kind` tool: `text` is output of a running command. `at`: length of the item's text before this piece. */
   | { type: "item.delta"; turn: string; item: string; kind: "text" | "thinking" | "tool"; text: string; at: number }
+  /** A person asked the turn to stop. */
+  | { type: "turn.cancelling"; turn: string }
   /** What the turn is waiting for: the model, a retry at a time, a person. */
   | { type: "turn.waiting"; turn: string; on: "model" | "retry" | "ask"; until?: number; text?: string };
 

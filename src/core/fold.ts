@@ -205,6 +205,10 @@ function completeItem(view: View, turn: string, item: Item, { seq, at }: { seq: 
 }
 
 function applyLive(view: View, event: LiveEvent): void {
+  if (event.type === "turn.cancelling") {
+    if (view.turn?.id === event.turn) view.turn = { ...view.turn, waiting: { on: "model", text: "Stopping" } };
+    return;
+  }
   if (event.type === "turn.waiting") {
     const { on, until, text } = event;
     if (view.turn?.id === event.turn) view.turn = { ...view.turn, waiting: { on, ...(until ? { until } : {}), ...(text ? { text } : {}) } };

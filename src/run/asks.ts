@@ -1,0 +1,100 @@
+// Questions that only a person may answer: opened by the gate, answered from any door, kept over a restart.
+import type { Answer, Ask, Principal } from "../core/types.ts";
+import { StewardError } from "../std/error.ts";
+import { newId } from "../std/id.ts";
+import { sessionKey } from "./sessions.ts";
+import type { Steward } from "./steward.ts";
+
+interface AskDoc {
+  ask: Ask;
+  answer?: Answer;
+  by?: string;
+}
+export interface Grant {
+  id: string;
+  scope: string;
+  until: number;
+}
+
+const askKey = (person: string, id: string): string => `p/${person}/ask/${id}`;
+const grantKey = (person: string, id: string): string => `p/${person}/grant/${id}`;
+const LONGEST_GRANT_MS = 365 * 86_400_000;
+
+export async function openAsks(steward: Steward, { person }: Principal): Promise<Ask[]> {
+  return (await steward.store.list(askKey(person, ""))).map(({ value }) => value as AskDoc).flatMap(({ ask, answer }) => (answer ? [] : [ask]));
+}
+
+/** Once: a second answer is a conflict. Only a person's own asks; the asking session has no way here. */
+export async function answerAsk(steward: Steward, who: Principal, id: string, answer: Answer): Promise<void> {
+  const doc = (await steward.store.get(askKey(who.person, id))) as AskDoc | undefined;
+  if (!doc) throw new StewardError("not_found", "There is no such question", { hint: "It may have been answered or have expired." });
+  if (doc.answer) throw new StewardError("conflict", "This question has been answered already");
+  const clean = checkAnswer(doc.ask, answer, steward.now());
+  if (!(await settleAsk(steward, { person: who.person, ask: doc.ask, answer: clean, by: who.person }))) throw new StewardError("conflict", "This question has been answered already");
+}
+
+function checkAnswer(ask: Ask, answer: Answer, now: number): Answer {
+  if (ask.kind !== "text" && !ask.options.includes(answer.choice)) throw new StewardError("invalid", `"${answer.choice}" is not one of the answers`, { hint: `Answers: ${ask.options.join(", ")}.` });
+  if (ask.kind !== "approval") return { choice: answer.choice };
+  const wide = answer.for ?? "once";
+  if (wide === "scope" && !ask.scope) throw new StewardError("invalid", "This can only be allowed once or for the task");
+  if (wide !== "scope") return { choice: answer.choice, for: wide };
+  const until = answer.until ?? now + 86_400_000;
+  if (!(until > now && until <= now + LONGEST_GRANT_MS)) throw new StewardError("invalid", "The end of a lasting answer must be within a year from now");
+  return { choice: answer.choice, for: wide, until };
+}
+
+/** One commit: the answer, the event, and the lasting grant. False when somebody else was first. */
+async function settleAsk(steward: Steward, { person, ask, answer, by }: { person: string; ask: Ask; answer: Answer; by: string }): Promise<boolean> {
+  const grant: Grant | undefined = answer.for === "scope" && answer.choice === "allow" && ask.scope && answer.until ? { id: newId("grt"), scope: ask.scope, until: answer.until } : undefined;
+  const stored = await steward.store.commit({
+    once: `answer/${ask.id}`,
+    put: { [askKey(person, ask.id)]: { ask, answer, by } satisfies AskDoc, ...(grant ? { [grantKey(person, grant.id)]: grant } : {}) },
+    add: { [sessionKey(person, ask.session)]: { asks: -1 } },
+    events: [{ session: ask.session, event: { type: "ask.answered", ask: ask.id, by, answer } }],
+  });
+  return stored.length > 0;
+}
+
+/** The commit parts that open an ask; the caller adds its lease. */
+export const opening = (person: string, ask: Ask) => ({
+  put: { [askKey(person, ask.id)]: { ask } satisfies AskDoc },
+  add: { [sessionKey(person, ask.session)]: { asks: 1 } },
+  events: [{ session: ask.session, event: { type: "ask.opened" as const, ask } }],
+});
+
+/** Waits for the answer. Expiry and cancelling are a denial, written to the log. */
+export async function answerTo(steward: Steward, person: string, ask: Ask, signal: AbortSignal): Promise<Answer> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), Math.max(0, Math.min(ask.expiresAt - steward.now(), 2 ** 31 - 1)));
+  const read = async (): Promise<Answer | undefined> => ((await steward.store.get(askKey(person, ask.id))) as AskDoc | undefined)?.answer;
+  try {
+    const watching = steward.store.watch(AbortSignal.any([signal, stop.signal]))[Symbol.asyncIterator]();
+    let next = watching.next();
+    for (let answer = await read(); ; answer = await read()) {
+      if (answer) return answer;
+      let notice = await next;
+      while (!notice.done && notice.value.session !== undefined && (notice.value.session !== ask.session || notice.value.live)) notice = await watching.next();
+      if (notice.done) break;
+      next = watching.next();
+    }
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+  const denial: Answer = { choice: ask.kind === "approval" ? "deny" : "" };
+  await settleAsk(steward, { person, ask, answer: denial, by: signal.aborted ? "cancelled" : "expired" });
+  return (await read()) ?? denial;
+}
+
+export async function listGrants(steward: Steward, { person }: Principal): Promise<Grant[]> {
+  const grants = (await steward.store.list(grantKey(person, ""))).map(({ value }) => value as Grant);
+  const over = grants.filter(({ until }) => until <= steward.now());
+  if (over.length > 0) await steward.store.commit({ drop: over.map(({ id }) => grantKey(person, id)) });
+  return grants.filter((grant) => !over.includes(grant));
+}
+
+export async function removeGrant(steward: Steward, { person }: Principal, id: string): Promise<void> {
+  if (!(await steward.store.get(grantKey(person, id)))) throw new StewardError("not_found", "There is no such lasting answer");
+  await steward.store.commit({ drop: [grantKey(person, id)] });
+}

@@ -1,0 +1,95 @@
+// receive → admit → route → record: a message becomes durable together with the job that answers it.
+import { textOf } from "../core/fold.ts";
+import type { Inbound } from "../core/ports.ts";
+import type { Address, Part, Principal } from "../core/types.ts";
+import { hasCode, StewardError } from "../std/error.ts";
+import { newId } from "../std/id.ts";
+import { oneLine } from "../std/text.ts";
+import { filePart } from "./files.ts";
+import { makeSession, sessionDoc, sessionKey } from "./sessions.ts";
+import type { Steward } from "./steward.ts";
+
+export type GivenPart = { type: "text"; text: string } | { type: "file"; id: string };
+const MAX_TEXT = 200_000;
+
+/** A message from a client that knows its session. Resolves when it is durable; a running turn takes it up. The same key twice is one message. */
+export async function say(steward: Steward, who: Principal, message: { session: string; parts: GivenPart[]; key?: string | undefined }): Promise<{ key: string }> {
+  const { session, key = newId("key") } = message;
+  const doc = await sessionDoc(steward, who, session);
+  const parts = await Promise.all(message.parts.map((part): Promise<Part> | Part => (part.type === "file" ? filePart(steward, who, part.id) : checked(part))));
+  if (!parts.some((part) => part.type === "file" || part.text.trim() !== "")) throw new StewardError("invalid", "The message is empty");
+  await record(steward, { who, session, parts, key, titled: doc.title !== "" });
+  return { key };
+}
+
+function checked(part: { type: "text"; text: string }): Part {
+  if (part.text.length > MAX_TEXT) throw new StewardError("limit", `The message has ${part.text.length} characters; at most ${MAX_TEXT} fit`, { hint: "Send it as a file." });
+  return { type: "text", text: part.text.replaceAll("\0", "") };
+}
+
+interface Recorded {
+  who: Principal;
+  session: string;
+  parts: Part[];
+  key: string;
+  titled: boolean;
+  replyTo?: Address;
+}
+
+async function record(steward: Steward, { who, session, parts, key, titled, replyTo }: Recorded): Promise<void> {
+  const snippet = oneLine(textOf(parts) || parts.map((part) => (part.type === "file" ? part.name : "")).join(", "), 120);
+  const title = oneLine(snippet, 60);
+  await steward.store.commit({
+    once: `say/${who.person}/${key}`,
+    events: [
+      { session, event: { type: "message.received", id: newId("msg"), from: who.person, parts, key, ...(replyTo ? { replyTo } : {}) } },
+      ...(titled ? [] : [{ session, event: { type: "session.updated" as const, title } }]),
+    ],
+    merge: { [sessionKey(who.person, session)]: { updatedAt: steward.now(), snippet, ...(titled ? {} : { title }) } },
+    add: { [sessionKey(who.person, session)]: { messages: 1 } },
+    jobs: [turnJob(session, who)],
+  });
+}
+
+export const turnJob = (session: string, principal: Principal) => ({ id: newId("job"), kind: "turn", lane: session, data: { session, principal } });
+
+/** Asks the running turn to stop, also one that waits for a retry or a person. False when none runs. */
+export async function cancelTurn(steward: Steward, who: Principal, session: string): Promise<boolean> {
+  const { running } = await sessionDoc(steward, who, session);
+  if (!running) return false;
+  await steward.store.commit({ put: { [cancelKey(session)]: running }, jobs: [turnJob(session, who)] });
+  steward.store.publish(session, { type: "turn.cancelling", turn: running });
+  return true;
+}
+
+export const cancelKey = (session: string): string => `cancel/${session}`;
+
+/** A message from a channel. Resolves once it is durable or was not admitted; only then may the platform be told. */
+export async function receive(steward: Steward, message: Inbound): Promise<void> {
+  const who = await admit(steward, message);
+  if (!who) return;
+  const session = await route(steward, who, message.to);
+  const { title } = await sessionDoc(steward, who, session);
+  await record(steward, { who, session, parts: message.parts, key: message.key, titled: title !== "", replyTo: message.to });
+}
+
+async function admit({ store, log }: Steward, { from, to }: Inbound): Promise<Principal | undefined> {
+  const paired = (await store.get(`paired/${to.channel}/${from}`)) as { person: string; role: Principal["role"] } | undefined;
+  if (!paired) log("warning", "A message from somebody who is not paired was dropped", { channel: to.channel });
+  return paired && { ...paired, via: "channel" };
+}
+
+async function route(steward: Steward, who: Principal, to: Address): Promise<string> {
+  const key = `p/${who.person}/route/${to.channel}/${to.chat}/${to.thread ?? ""}`;
+  const known = (await steward.store.get(key)) as string | undefined;
+  if (known && (await sessionDoc(steward, who, known).catch(missing))) return known;
+  await steward.store.commit({ once: `${key}/${known ?? ""}`, put: { [key]: newId("ses") } });
+  const id = (await steward.store.get(key)) as string;
+  await makeSession(steward, who, { id });
+  return id;
+}
+
+function missing(error: unknown): undefined {
+  if (!hasCode(error, "not_found")) throw error;
+}
+

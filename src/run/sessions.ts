@@ -1,0 +1,173 @@
+// A person's sessions: list, find, make, rename, pin, clear, delete, export. Saying something is `inbox.ts`.
+import type { SessionInfo } from "../core/api.ts";
+import type { Stored } from "../core/events.ts";
+import { emptyView, fold, textOf, type Entry } from "../core/fold.ts";
+import type { Principal, UndoEntry } from "../core/types.ts";
+import { StewardError } from "../std/error.ts";
+import { newId } from "../std/id.ts";
+import { oneLine } from "../std/text.ts";
+import type { Steward } from "./steward.ts";
+
+/** The document beside the log, so that lists need not read logs. `running` is the open turn, `asks` the open questions. */
+export interface SessionDoc {
+  id: string;
+  title: string;
+  createdAt: number;
+  updatedAt: number;
+  messages: number;
+  engine?: string | null;
+  model?: string | null;
+  running?: string | null;
+  asks?: number;
+  snippet?: string;
+  deletedAt?: number | null;
+}
+
+const KEEP_DELETED_MS = 7 * 86_400_000;
+
+export const sessionKey = (person: string, id: string): string => `p/${person}/session/${id}`;
+const currentKey = (person: string): string => `p/${person}/current`;
+
+/** The live document; not_found when it is deleted, unknown, or somebody else's. */
+export async function sessionDoc({ store }: Steward, { person }: Principal, id: string): Promise<SessionDoc> {
+  const doc = (await store.get(sessionKey(person, id))) as SessionDoc | undefined;
+  if (!doc || doc.deletedAt) throw new StewardError("not_found", `There is no session ${oneLine(id, 40)}`, { hint: "steward sessions list shows yours." });
+  return doc;
+}
+
+async function info({ store }: Steward, doc: SessionDoc): Promise<SessionInfo> {
+  const [newest] = await store.events(doc.id, { last: 1 });
+  return toInfo(doc, newest?.seq ?? 0);
+}
+
+function toInfo(doc: SessionDoc, seq: number): SessionInfo {
+  const { id, title, createdAt, updatedAt, messages, engine, model, snippet } = doc;
+  return {
+    id, title, createdAt, updatedAt, messages, seq, running: Boolean(doc.running), asks: doc.asks ?? 0,
+    ...(engine ? { engine } : {}), ...(model ? { model } : {}), ...(snippet ? { snippet } : {}),
+  };
+}
+
+export async function getSession(steward: Steward, who: Principal, id: string): Promise<SessionInfo> {
+  return info(steward, await sessionDoc(steward, who, id));
+}
+
+/** Newest first. `q`: all words in the title or in a message. `before`: only those last used before that time. */
+export async function listSessions(steward: Steward, who: Principal, { q, limit = 100, before = Infinity }: { q?: string | undefined; limit?: number | undefined; before?: number | undefined }): Promise<{ sessions: SessionInfo[]; total: number }> {
+  const docs = (await steward.store.list(sessionKey(who.person, ""))).map(({ value }) => value as SessionDoc).filter((doc) => !doc.deletedAt);
+  const found = q?.trim() ? await matching(steward, who, docs, q.trim()) : docs;
+  const sorted = found.filter((doc) => doc.updatedAt < before).sort((a, b) => b.updatedAt - a.updatedAt);
+  return { sessions: sorted.slice(0, Math.min(limit, 1000)).map((doc) => toInfo(doc, 0)), total: sorted.length };
+}
+
+async function matching({ store }: Steward, { person }: Principal, docs: SessionDoc[], q: string): Promise<SessionDoc[]> {
+  const hits = new Map((await store.search(person, q, 500)).reverse().map((hit) => [hit.session, hit.text]));
+  const lower = q.toLowerCase();
+  return docs.flatMap((doc) => {
+    const text = hits.get(doc.id);
+    if (text !== undefined) return [{ ...doc, snippet: around(text, lower) }];
+    return doc.title.toLowerCase().includes(lower) ? [doc] : [];
+  });
+}
+
+function around(text: string, lower: string): string {
+  const at = Math.max(0, text.toLowerCase().indexOf(lower.split(/\s+/)[0] ?? ""));
+  return oneLine(`${at > 30 ? "…" : ""}${text.slice(Math.max(0, at - 30))}`, 120);
+}
+
+export async function makeSession(steward: Steward, { person }: Principal, { title = "", id = newId("ses") }: { title?: string | undefined; id?: string }): Promise<SessionInfo> {
+  const at = steward.now();
+  const doc: SessionDoc = { id, title, createdAt: at, updatedAt: at, messages: 0 };
+  await steward.store.commit({
+    once: `make/${id}`,
+    put: { [sessionKey(person, id)]: doc, [currentKey(person)]: id },
+    events: [{ session: id, event: { type: "session.created", person, ...(title ? { title } : {}) } }],
+  });
+  return toInfo(doc, 1);
+}
+
+export async function changeSession(steward: Steward, who: Principal, id: string, change: { title?: string | undefined; engine?: string | null | undefined; model?: string | null | undefined }): Promise<SessionInfo> {
+  await sessionDoc(steward, who, id);
+  if (change.engine) await steward.engine(change.engine);
+  if (change.model) await steward.models.check(change.model);
+  const merge = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+  await steward.store.commit({
+    merge: { [sessionKey(who.person, id)]: merge },
+    events: [{ session: id, event: { type: "session.updated", ...(change.title === undefined ? {} : { title: change.title }), ...(change.engine === undefined ? {} : { engine: change.engine ?? "" }), ...(change.model === undefined ? {} : { model: change.model ?? "" }) } }],
+  });
+  return getSession(steward, who, id);
+}
+
+/** Empties the history under the same id. The log keeps what was there. */
+export async function clearSession(steward: Steward, who: Principal, id: string): Promise<void> {
+  await sessionDoc(steward, who, id);
+  await steward.store.commit({
+    merge: { [sessionKey(who.person, id)]: { messages: 0, updatedAt: steward.now(), snippet: null } },
+    events: [{ session: id, event: { type: "session.updated", cleared: true } }],
+  });
+}
+
+/** Hides it at once; its log is erased after seven days unless the undo id is used. */
+export async function removeSession(steward: Steward, who: Principal, id: string): Promise<{ undo: string }> {
+  const doc = await sessionDoc(steward, who, id);
+  const at = steward.now();
+  const key = sessionKey(who.person, id);
+  const entry: UndoEntry = {
+    id: newId("und"), person: who.person, session: id, turn: "", at, tool: "sessions", state: "done",
+    summary: `Deleted the session "${doc.title || oneLine(doc.snippet ?? "untitled", 40)}"`, change: { type: "document", key, before: doc },
+  };
+  const current = await steward.store.get(currentKey(who.person));
+  await steward.store.commit({
+    put: { [`p/${who.person}/undo/${entry.id}`]: entry },
+    merge: { [key]: { deletedAt: at } },
+    ...(current === id ? { drop: [currentKey(who.person)] } : {}),
+    jobs: [{ id: newId("job"), kind: "erase", lane: id, runAt: at + KEEP_DELETED_MS, data: { person: who.person, session: id } }],
+  });
+  return { undo: entry.id };
+}
+
+export async function sessionEvents(steward: Steward, who: Principal, id: string, range: { after?: number | undefined; before?: number | undefined; last?: number | undefined; limit?: number | undefined }): Promise<{ events: Stored[]; seq: number }> {
+  await sessionDoc(steward, who, id);
+  const wanted = Object.fromEntries(Object.entries(range).filter(([, value]) => value !== undefined));
+  const events = await steward.store.events(id, { ...wanted, ...(range.last === undefined ? { limit: Math.min(range.limit ?? 1000, 5000) } : { last: Math.min(range.last, 5000) }) });
+  const [newest] = await steward.store.events(id, { last: 1 });
+  return { events, seq: newest?.seq ?? 0 };
+}
+
+/** The session that a door without session ids (the older clients, a bare `steward chat`) goes on with. */
+export async function currentSession(steward: Steward, who: Principal): Promise<string> {
+  const id = await steward.store.get(currentKey(who.person));
+  if (typeof id === "string" && (await steward.store.get(sessionKey(who.person, id)))) return id;
+  return (await makeSession(steward, who, {})).id;
+}
+
+export async function setCurrentSession(steward: Steward, who: Principal, id: string): Promise<void> {
+  await sessionDoc(steward, who, id);
+  await steward.store.commit({ put: { [currentKey(who.person)]: id } });
+}
+
+export async function exportSession(steward: Steward, who: Principal, id: string, format: "md" | "json"): Promise<{ name: string; mime: string; text: string }> {
+  const doc = await sessionDoc(steward, who, id);
+  const events = await steward.store.events(id);
+  const name = `${(doc.title || "session").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "session"}.${format}`;
+  if (format === "json") return { name, mime: "application/json", text: JSON.stringify({ session: toInfo(doc, events.at(-1)?.seq ?? 0), metadata: {}, events }, null, 2) };
+  const lines = fold(emptyView(id), events).entries.flatMap(toMarkdown);
+  return { name, mime: "text/markdown", text: `# ${doc.title || "Session"}\n\n${new Date(doc.createdAt).toISOString()}\n\n${lines.join("\n\n")}\n` };
+}
+
+function toMarkdown(entry: Entry): string[] {
+  if (entry.kind === "message") return [`**You** (${new Date(entry.at).toISOString()})`, textOf(entry.parts)];
+  if (entry.kind === "end") return entry.error ? [`> Failed: ${entry.error.message}`] : [];
+  if (entry.kind !== "item" || entry.state !== "done") return [];
+  const { item } = entry;
+  if (item.kind === "text") return ["**Steward**", item.text];
+  if (item.kind === "notice") return [`> ${item.text}`];
+  if (item.kind === "tool") return [`> \`${item.call.tool}\` ${item.result?.success ? "done" : `failed: ${oneLine(item.result?.error ?? "", 200)}`}`];
+  return [];
+}
+
+/** Deletes the logs of sessions that were hidden long ago and not brought back. */
+export async function eraseSession({ store }: Steward, { person, session }: { person: string; session: string }): Promise<{ erase?: string[]; drop?: string[] }> {
+  const doc = (await store.get(sessionKey(person, session))) as SessionDoc | undefined;
+  return doc?.deletedAt ? { erase: [session], drop: [sessionKey(person, session), `turn/${session}`] } : {};
+}

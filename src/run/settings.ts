@@ -1,0 +1,124 @@
+// config.json in Steward's home: the file, the environment over it, the last good copy when it is broken, changes at once.
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Config, parseConfig, refusePrototype, valueAt, withKey } from "../core/config.ts";
+import { messageOf, StewardError } from "../std/error.ts";
+
+export interface Settings {
+  /** What is in force: defaults, then the file, then the environment. A change by hand holds within a second. */
+  config(): Config;
+  /** Where each key that is not a default came from: "file" or the variable's name. */
+  origins(): Record<string, string>;
+  path: string;
+  /** What is wrong with config.json, while the last good copy is in force. */
+  problem(): string | undefined;
+  /** Sets a dotted key in the file (undefined removes it). Throws `invalid`. `restart`: the change holds after a restart. */
+  set(key: string, value: unknown): { restart: boolean };
+  onChange(listener: () => void): void;
+}
+
+const FROM_ENVIRONMENT: Record<string, { key: string; number?: true }> = {
+  TWIZZY_HOST: { key: "server.host" },
+  TWIZZY_PORT: { key: "server.port", number: true },
+  STEWARD_HOST: { key: "server.host" },
+  STEWARD_PORT: { key: "server.port", number: true },
+  STEWARD_MODEL: { key: "model" },
+  STEWARD_MODE: { key: "computer.mode" },
+  STEWARD_ZONE: { key: "zone" },
+};
+const NEEDS_RESTART = ["server.host", "server.port", "log", "workspace"];
+
+export function openSettings(options: { home: string; env: Readonly<Record<string, string | undefined>>; overrides?: Record<string, unknown> }): Settings {
+  const path = join(options.home, "config.json");
+  const good = join(options.home, "config.last-good.json");
+  const state: { raw: Record<string, unknown>; config: Config; version: string; checkedAt: number; problem?: string } = { raw: {}, config: parseConfig({}), version: "", checkedAt: 0 };
+  const listeners: (() => void)[] = [];
+  const outer = environmentKeys(options);
+
+  const accept = (raw: Record<string, unknown>): void => {
+    state.config = parseConfig(Object.entries(outer.values).reduce((value, [key, to]) => withKey(value, key, to), raw));
+    state.raw = raw;
+    delete state.problem;
+  };
+  const load = (): void => {
+    const version = versionOf(path);
+    if (version === state.version) return;
+    state.version = version;
+    try {
+      accept(version === "none" ? {} : readObject(path));
+      if (version !== "none") writePrivate(good, state.raw);
+    } catch (error) {
+      if (existsSync(good) && Object.keys(state.raw).length === 0) accept(readObject(good));
+      state.problem = `${messageOf(error)} — the last good configuration stays in force.`;
+    }
+    for (const listener of listeners) listener();
+  };
+  load();
+  return {
+    path,
+    config() {
+      const at = Date.now();
+      if (at - state.checkedAt > 500) {
+        state.checkedAt = at;
+        load();
+      }
+      return state.config;
+    },
+    origins: () => ({ ...Object.fromEntries(leaves(state.raw).map((key) => [key, "file"])), ...outer.names }),
+    problem: () => (load(), state.problem),
+    set(key, value) {
+      load();
+      const next = withKey(state.raw, key, value);
+      if (value !== undefined && valueAt(next, key) === undefined) throw new StewardError("invalid", `"${key}" can't be set to that`);
+      accept(next);
+      writePrivate(path, next);
+      writePrivate(good, next);
+      state.version = versionOf(path);
+      for (const listener of listeners) listener();
+      return { restart: NEEDS_RESTART.some((name) => key === name || key.startsWith(`${name}.`)) };
+    },
+    onChange: (listener) => void listeners.push(listener),
+  };
+}
+
+function environmentKeys({ env, overrides = {} }: { env: Readonly<Record<string, string | undefined>>; overrides?: Record<string, unknown> }): { values: Record<string, unknown>; names: Record<string, string> } {
+  const values: Record<string, unknown> = {};
+  const names: Record<string, string> = {};
+  for (const [name, { key, number }] of Object.entries(FROM_ENVIRONMENT)) {
+    if (!env[name]) continue;
+    values[key] = number ? Number(env[name]) : env[name];
+    names[key] = name;
+  }
+  for (const [key, value] of Object.entries(overrides)) {
+    values[key] = value;
+    names[key] = "command line";
+  }
+  return { values, names };
+}
+
+function readObject(path: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new StewardError("invalid", `${path} must hold a JSON object`);
+  refusePrototype(value);
+  return value as Record<string, unknown>;
+}
+
+function writePrivate(path: string, value: unknown): void {
+  mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+const leaves = (value: Record<string, unknown>, before = ""): string[] =>
+  Object.entries(value).flatMap(([key, one]) =>
+    typeof one === "object" && one !== null && !Array.isArray(one) ? leaves(one as Record<string, unknown>, `${before}${key}.`) : [`${before}${key}`],
+  );
+
+function versionOf(path: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(path);
+    return `${ino}:${size}:${mtimeMs}`;
+  } catch {
+    return "none";
+  }
+}

@@ -1,0 +1,44 @@
+// What the whole of Steward is made of, as one value that main.ts puts together and the functions of this folder work on.
+import type { Channel, Computer, Engine, Fetch, Store, Tool } from "../core/ports.ts";
+import type { Mode, Principal } from "../core/types.ts";
+import type { Log } from "../std/log.ts";
+import type { Breakers } from "./breaker.ts";
+import type { Caches } from "./caches.ts";
+import type { Models } from "./models.ts";
+import type { Permissions } from "./permissions.ts";
+import type { Secrets } from "./secrets.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Steward {
+  store: Store;
+  log: Log;
+  /** Epoch milliseconds. */
+  now(): number;
+  version: string;
+  /** STEWARD_HOME, absolute. */
+  home: string;
+  settings: Settings;
+  permissions: Permissions;
+  secrets: Secrets;
+  models: Models;
+  breakers: Breakers;
+  caches: Caches;
+  /** Throws not_found with the known names in the hint. */
+  engine(name: string): Promise<Engine>;
+  tools(): Promise<Tool[]>;
+  /** The unguarded computer of this person; only `guard.ts` and the undo journal use it. */
+  computer(principal: Principal): Promise<Computer>;
+  channels: Record<string, Channel>;
+  /** The outbound client for tools: private addresses refused. */
+  fetch: Fetch;
+  /** One line for people: which sandbox is used and why. */
+  sandbox(): Promise<string>;
+}
+
+/** The owner's mode is a setting; everybody else, and everything that comes in by the open local door, is contained. */
+export function modeOf(steward: Steward, principal: Principal): Mode {
+  if (principal.role !== "owner" || principal.via === "local") return "contained";
+  return steward.settings.config().computer.mode;
+}
+
+export const zoneOf = (steward: Steward): string => steward.settings.config().zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
