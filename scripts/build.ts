@@ -1,0 +1,173 @@
+// Builds dist/: the server as one bundle with lazy chunks, each adapter as its own entry, and the page. No type checking here.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, extname, join, relative } from "node:path";
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import type { InputOptions, OutputChunk, OutputOptions, Plugin, RolldownOutput } from "rolldown";
+import { adapterFolders, isAdapter } from "../src/kinds/load.ts";
+
+const root = dirname(import.meta.dirname);
+const src = join(root, "src");
+const dist = join(root, "dist");
+/** Native or optional: stay in node_modules, loaded by name at run time. */
+const outside = [
+  /^@napi-rs\/keyring/,
+  /^pg-native$/,
+  /^node-(linux|darwin|bin)-/,
+  /^rolldown/,
+  /^playwright-core/,
+  /^chromium-bidi/,
+  /^cloudflare:/,
+];
+
+/** What runs first: the compile cache has to be on before the rest is read. */
+const first = `// Turns on the compile cache, then runs Steward. Made by scripts/build.ts.
+import { enableCompileCache, flushCompileCache } from "node:module";
+import { join } from "node:path";
+enableCompileCache(join(import.meta.dirname, "cache"));
+setTimeout(flushCompileCache, 3000).unref();
+await import("./steward.js");
+`;
+
+interface Output {
+  /** Path below dist/. */
+  path: string;
+  data: string | Uint8Array;
+}
+
+async function bundle(input: InputOptions, output: OutputOptions): Promise<RolldownOutput> {
+  await using build = await rolldown({ ...input, cwd: root, logLevel: "warn" });
+  return await build.generate({ format: "esm", ...output });
+}
+
+const outputs = (result: RolldownOutput, folder: string): Output[] =>
+  result.output.map((file) => ({ path: join(folder, file.fileName), data: file.type === "chunk" ? file.code : file.source }));
+
+function adapters(): Record<string, string> {
+  const entries: Record<string, string> = {};
+  for (const kind of adapterFolders)
+    if (existsSync(join(src, kind)))
+      for (const file of readdirSync(join(src, kind)))
+        if (isAdapter(join(src, kind, file))) entries[`${kind}/${file.slice(0, -extname(file).length)}`] = join(src, kind, file);
+  return entries;
+}
+
+async function server(): Promise<Output[]> {
+  const main = join(src, "main.ts");
+  if (!existsSync(main)) {
+    console.log("server: no src/main.ts yet, left out");
+    return [];
+  }
+  const result = await bundle(
+    { input: { steward: main, ...adapters() }, platform: "node", external: outside, transform: { target: "node24" } },
+    { entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js", minify: { compress: true, mangle: false, codegen: true } },
+  );
+  return [...outputs(result, ""), { path: "main.js", data: first }];
+}
+
+const filesUnder = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+
+/** Style sheets are joined by path order, so importing one from a page only says that it is needed. */
+const styles: Plugin = {
+  name: "styles",
+  load: { filter: { id: /\.css$/ }, handler: () => ({ code: "export default undefined", moduleType: "js" }) },
+};
+
+async function page(): Promise<Output[]> {
+  const folder = join(src, "web");
+  const main = join(folder, "main.tsx");
+  if (!existsSync(main) || !existsSync(join(folder, "index.html"))) {
+    console.log("page: no src/web/main.tsx and index.html yet, left out");
+    return [];
+  }
+  const result = await bundle(
+    {
+      input: { main },
+      platform: "browser",
+      plugins: [styles],
+      transform: {
+        target: "es2023",
+        jsx: { runtime: "automatic", importSource: "preact" },
+        define: { "process.env.NODE_ENV": '"production"' },
+      },
+    },
+    { entryFileNames: "assets/[name]-[hash].js", chunkFileNames: "assets/[name]-[hash].js", minify: true },
+  );
+  const files = filesUnder(folder);
+  const css = files
+    .filter((file) => file.endsWith(".css"))
+    .map((file) => readFileSync(file, "utf8"))
+    .join("\n");
+  const style = `assets/style-${createHash("sha256").update(css).digest("base64url").slice(0, 8)}.css`;
+  const assets = files.filter((file) => /\.(svg|png|ico|webp|woff2|webmanifest|txt)$/.test(file));
+  return [
+    ...outputs(result, "web"),
+    { path: join("web", style), data: css },
+    ...assets.map((file) => ({ path: join("web", relative(folder, file)), data: readFileSync(file) })),
+    { path: "web/index.html", data: html(readFileSync(join(folder, "index.html"), "utf8"), result, style) },
+  ];
+}
+
+/** index.html names main.tsx and one style sheet; both get their built names, and what main needs at once is preloaded. */
+function html(text: string, result: RolldownOutput, style: string): string {
+  const entry = result.output.find((file): file is OutputChunk => file.type === "chunk" && file.isEntry);
+  if (entry === undefined) throw new Error("the page has no entry chunk");
+  const head = [
+    `<link rel="stylesheet" href="/${style}">`,
+    ...entry.imports.map((file) => `<link rel="modulepreload" href="/${file}">`),
+  ].join("\n    ");
+  const named = text
+    .replace(/(src=")[^"]*main\.tsx(")/, `$1/${entry.fileName}$2`)
+    .replace(/[ \t]*<link[^>]*rel="stylesheet"[^>]*>\n?/g, "");
+  if (named === text && !named.includes(entry.fileName))
+    throw new Error('src/web/index.html must hold <script type="module" src="main.tsx">');
+  return named.replace("</head>", `  ${head}\n  </head>`);
+}
+
+/** Whole or not at all: a running Steward may be reading the file. */
+function put(file: Output): void {
+  const path = join(dist, file.path);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, file.data);
+  renameSync(`${path}.new`, path);
+}
+
+/** Files of this build and of the one before stay: a running Steward still loads its own lazy chunks. */
+function write(files: Output[], began: Date): void {
+  const stamp = join(dist, ".built");
+  const before = existsSync(stamp) ? readFileSync(stamp, "utf8").split("\n") : [];
+  const entryLast = (file: Output): number => (file.path === "main.js" ? 2 : file.path.includes("-") ? 0 : 1);
+  for (const file of files.toSorted((a, b) => entryLast(a) - entryLast(b))) put(file);
+  const keep = new Set([...files.map((file) => file.path), ...before.filter((path) => /^(chunks|web\/assets)\//.test(path))]);
+  for (const path of filesUnder(dist).map((file) => relative(dist, file)))
+    if (!keep.has(path) && /^(chunks|web|[a-z]+)\/|^steward\.js$/.test(path) && !path.startsWith("cache/")) rmSync(join(dist, path));
+  rmSync(join(dist, "cache"), { recursive: true, force: true });
+  put({ path: ".built", data: files.map((file) => file.path).join("\n") });
+  utimesSync(stamp, began, began);
+}
+
+const kilobytes = (size: number): string => `${(size / 1000).toFixed(0)} KB`;
+
+function report(files: Output[]): void {
+  const size = (list: Output[]): number => list.reduce((sum, file) => sum + statSync(join(dist, file.path)).size, 0);
+  const web = files.filter((file) => file.path.startsWith("web/"));
+  const rest = files.filter((file) => !file.path.startsWith("web/"));
+  if (rest.length > 0) console.log(`server: ${rest.length} files, ${kilobytes(size(rest))}`);
+  const named = web.find((file) => file.path === "web/index.html");
+  if (named === undefined) return;
+  const first = web.filter((file) => String(named.data).includes(file.path.slice("web".length)));
+  const zipped = first.reduce((sum, file) => sum + gzipSync(file.data).length, 0);
+  console.log(`page: ${web.length} files, ${kilobytes(size(web))}; first load ${kilobytes(size(first))}, ${kilobytes(zipped)} gzipped`);
+}
+
+const began = new Date();
+const files = (await Promise.all([server(), page()])).flat();
+mkdirSync(dist, { recursive: true });
+write(files, began);
+report(files);
+console.log(`built in ${((Date.now() - began.getTime()) / 1000).toFixed(1)} s`);
