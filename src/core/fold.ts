@@ -12,18 +12,25 @@ export const resultText = ({ success, output, error }: ToolResult): string =>
 
 export const NOT_RUN: ToolResult = { success: false, output: null, error: "Not run: the turn ended before." };
 
-/** What the model should see of `log` (a window, oldest first). Calls of an open turn's last step that have no result yet are left without one. */
-export function toMessages(log: Stored[]): Message[] {
+export interface Clock {
+  zone: string;
+  /** When the message before this log came in. */
+  before?: number;
+}
+
+/** What the model should see of `log` (a window, oldest first). Calls of an open turn's last step that have no result yet are left without one. With a clock, a message after a pause says when it was sent. */
+export function toMessages(all: Stored[], clock?: Clock): Message[] {
+  const { log, summary } = window(all);
   const results = new Map<string, ToolResult>();
   for (const { event } of log)
     if (event.type === "item.completed" && event.item.kind === "tool" && event.item.result) results.set(event.item.call.id, event.item.result);
   const open = new Set(pendingCalls(log).map((call) => call.id));
-  const state: Building = { messages: [], unread: [], thinking: [], text: "" };
+  const state: Building = { messages: summary ? [summary] : [], unread: [], thinking: [], text: "" };
+  const sent = timer(clock);
   for (const stored of log) {
     const { event } = stored;
     if (event.type === "session.updated" && event.cleared) Object.assign(state, { messages: [], unread: [], thinking: [], text: "" });
-    if (event.type === "context.compacted") compact(state, event.summary, event.upTo);
-    if (event.type === "message.received") state.unread.push({ seq: stored.seq, parts: event.parts });
+    if (event.type === "message.received") state.unread.push({ seq: stored.seq, parts: [...sent(stored.at), ...event.parts] });
     if (event.type === "item.completed") addItem(state, event.item, { results, open });
     if (event.type === "turn.completed") closeTurn(state, event.seen);
   }
@@ -71,9 +78,33 @@ function flush(state: Building, calls: ToolCall[], meta: unknown = state.meta): 
   delete state.meta;
 }
 
-function compact(state: Building, summary: string, upTo: number): void {
-  state.unread = state.unread.filter(({ seq }) => seq > upTo);
-  state.messages = [{ role: "user", parts: [{ type: "text", text: `[Summary of the earlier conversation]\n${summary}` }] }];
+/** What is left after the last compaction, and its summary as a message. */
+function window(all: Stored[]): { log: Stored[]; summary?: Message } {
+  const last = all.findLast(({ event }) => event.type === "context.compacted")?.event;
+  if (last?.type !== "context.compacted") return { log: all };
+  return {
+    log: all.filter(({ seq }) => seq > last.upTo),
+    summary: { role: "user", parts: [{ type: "text", text: `[Summary of the earlier conversation]\n${last.summary}` }] },
+  };
+}
+
+const PAUSE_MS = 30 * 60_000;
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function timer(clock: Clock | undefined): (at: number) => Part[] {
+  let before = clock?.before ?? -Infinity;
+  return (at) => {
+    const paused = at - before > PAUSE_MS;
+    before = at;
+    return clock && paused ? [{ type: "text", text: `<time>${dateText(at, clock.zone)}</time>` }] : [];
+  };
+}
+
+/** "Sat, 21 Nov 2026, 09:15" in that zone. */
+export function dateText(at: number, zone: string): string {
+  const format = formats.get(zone) ?? new Intl.DateTimeFormat("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+  formats.set(zone, format);
+  return format.format(at);
 }
 
 /** Calls of the open turn's last step that have no result yet. */

@@ -24,8 +24,12 @@ export interface Turn {
   /** Oldest first; the same log gives the same bytes. */
   history: Message[];
   tools: ToolSpec[];
-  /** Model calls allowed in this turn, those of earlier attempts counted in. */
+  /** Model calls still allowed in this turn. */
   rounds: number;
+  /** Log position up to which the person's messages are in `history`. */
+  seen: number;
+  /** Calls decided before a restart that have no result yet: make them first. `history` ends with the step that decided them. */
+  pending: ToolCall[];
   resume?: string;
 }
 /** All an engine may do to the world. */
@@ -42,10 +46,28 @@ export interface Host {
 /** `last` are the closing items: durable in the same commit as the end of the turn. */
 export interface Outcome {
   stop: Stop;
+  /** Position of the newest message that was read. */
+  seen: number;
   last?: Item[];
   usage?: Usage;
   error?: Failure;
   resume?: string;
+}
+/** Default export of `engines/<name>.ts`. */
+export interface EngineKind {
+  name: string;
+  open(host: EngineHost): Engine;
+}
+export interface EngineHost {
+  /** Throws StewardError when the model can't be had. `call` runs a request through its circuit breaker. */
+  model(name: string): Promise<OpenModel>;
+  /** The bytes of a file that is part of a message. */
+  file(session: string, id: string): Promise<Uint8Array>;
+}
+export interface OpenModel {
+  model: LanguageModelV4;
+  call<T>(run: () => Promise<T>): Promise<T>;
+  explain(error: unknown): Promise<Failure>;
 }
 /** One message of the model's history. A tool result is JSON text already, so that it is the same bytes each time. */
 export type Message =

@@ -1,6 +1,6 @@
 // Questions that only a person may answer: opened by the gate, answered from any door, kept over a restart.
 import type { Answer, Ask, Principal } from "../core/types.ts";
-import { StewardError } from "../std/error.ts";
+import { hasCode, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { sessionKey } from "./sessions.ts";
 import type { Steward } from "./steward.ts";
@@ -82,6 +82,7 @@ export async function answerTo(steward: Steward, person: string, ask: Ask, signa
     clearTimeout(timer);
     stop.abort();
   }
+  if (hasCode(signal.reason, "stale")) throw signal.reason; // Steward is stopping: the question stays open
   const denial: Answer = { choice: ask.kind === "approval" ? "deny" : "" };
   await settleAsk(steward, { person, ask, answer: denial, by: signal.aborted ? "cancelled" : "expired" });
   return (await read()) ?? denial;

@@ -1,0 +1,46 @@
+// What a person asked to keep: short facts, each a document, journaled for undo.
+import type { Memory } from "../core/ports.ts";
+import type { Principal } from "../core/types.ts";
+import { StewardError } from "../std/error.ts";
+import { newId } from "../std/id.ts";
+import { oneLine } from "../std/text.ts";
+import type { Steward } from "./steward.ts";
+import type { Journal } from "./undo.ts";
+
+export interface Fact {
+  id: string;
+  text: string;
+  at: number;
+}
+const factKey = (person: string, id: string): string => `p/${person}/fact/${id}`;
+const MAX_FACT = 2000;
+const MAX_FACTS = 1000;
+
+export async function facts({ store }: Steward, { person }: Principal): Promise<Fact[]> {
+  return (await store.list(factKey(person, ""))).map(({ value }) => value as Fact);
+}
+
+export function openMemory(steward: Steward, who: Principal, journal: Journal): Memory {
+  return {
+    list: () => facts(steward, who),
+    async add(text) {
+      const clean = text.trim();
+      if (!clean) throw new StewardError("invalid", "There is nothing to remember");
+      if (clean.length > MAX_FACT) throw new StewardError("limit", `A fact can have at most ${MAX_FACT} characters`);
+      if ((await facts(steward, who)).length >= MAX_FACTS) throw new StewardError("limit", `${MAX_FACTS} facts are kept already`, { hint: "Forget some first." });
+      const fact: Fact = { id: newId("fct"), text: clean, at: steward.now() };
+      const key = factKey(who.person, fact.id);
+      await journal.record(`Remembered "${oneLine(clean)}"`, { type: "document", key, before: undefined });
+      await steward.store.commit({ put: { [key]: fact } });
+      return { id: fact.id };
+    },
+    async remove(id) {
+      const key = factKey(who.person, id);
+      const before = (await steward.store.get(key)) as Fact | undefined;
+      if (!before) throw new StewardError("not_found", "There is no such fact");
+      await journal.record(`Forgot "${oneLine(before.text)}"`, { type: "document", key, before });
+      await steward.store.commit({ drop: [key] });
+    },
+    search: async (words, limit) => (await steward.store.search(who.person, words, limit)).map(({ session, at, text }) => ({ session, at, text })),
+  };
+}

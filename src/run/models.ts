@@ -1,0 +1,104 @@
+// Which model answers: names, keys, the default when none is set, one opened provider each, behind its circuit breaker.
+import type { Answered } from "../core/api.ts";
+import type { Fetch, ModelKind, OpenModel, Provider } from "../core/ports.ts";
+import { failureOf, messageOf, StewardError } from "../std/error.ts";
+import type { Breakers } from "./breaker.ts";
+import type { Secrets } from "./secrets.ts";
+import type { Settings } from "./settings.ts";
+
+type Listed = Answered<"models.list">["providers"];
+export interface Models {
+  /** "provider/name": the session's, else the configured, else what a key or a running Ollama offers, else builtin/rules. */
+  current(session?: { model?: string }): string;
+  open(name: string): Promise<OpenModel>;
+  /** Throws `invalid` or `not_found` when the name can't be a model here. */
+  check(name: string): Promise<void>;
+  list(probe: boolean): Promise<Listed>;
+  /** After a key or the configuration changed. */
+  forget(): void;
+  /** Looks whether an Ollama answers on this machine. */
+  discover(): Promise<void>;
+}
+
+export interface ModelsOptions {
+  settings: Settings;
+  secrets: Secrets;
+  breakers: Breakers;
+  env: Readonly<Record<string, string | undefined>>;
+  now(): number;
+  /** The outbound client for configured endpoints. */
+  fetch: Fetch;
+  load(name: string): Promise<ModelKind>;
+  names(): string[];
+}
+
+/** Providers that are picked up by themselves when they have a key, in this order. */
+const BY_KEY = ["kimi-code", "moonshot", "anthropic"];
+const OLLAMA_DEFAULT = "qwen2.5";
+
+export function openModels(options: ModelsOptions): Models {
+  const { settings, secrets, env } = options;
+  const providers = new Map<string, Promise<Provider>>();
+  const found: { ollama?: string } = {};
+  const provider = (name: string): Promise<Provider> => {
+    const known = providers.get(name) ?? openProvider(options, name);
+    providers.set(name, known);
+    known.catch(() => providers.delete(name));
+    return known;
+  };
+  const byKey = (): string | undefined => {
+    const wanted = env.KIMI_API_PROVIDER && BY_KEY.includes(env.KIMI_API_PROVIDER) ? [env.KIMI_API_PROVIDER] : BY_KEY;
+    const name = wanted.find((one) => secrets.where(one));
+    return name && (name === "anthropic" ? "anthropic/claude-sonnet-4-5" : `${name}/${env.KIMI_MODEL ?? "kimi-k2.5"}`);
+  };
+  return {
+    current: (session) => session?.model ?? settings.config().model ?? byKey() ?? found.ollama ?? "builtin/rules",
+    async open(name) {
+      const [kind, id] = splitName(name);
+      const opened = await provider(kind);
+      return { model: opened.model(id), call: (run) => options.breakers.run(`model ${kind}`, run), explain: async (error) => (error instanceof StewardError ? failureOf(error) : opened.explain(error, id)) };
+    },
+    async check(name) {
+      const [kind] = splitName(name);
+      await provider(kind);
+    },
+    list: (probe) => Promise.all(knownNames(options).map((name) => describe(options, name, probe ? () => provider(name) : undefined))),
+    forget: () => providers.clear(),
+    async discover() {
+      const opened = await provider("ollama");
+      const models = await opened.list().catch((): string[] => []);
+      const wanted = env.OLLAMA_MODEL ?? OLLAMA_DEFAULT;
+      const model = models.find((one) => one === wanted || one.startsWith(`${wanted}:`)) ?? models[0];
+      if (model) found.ollama = `ollama/${model}`;
+    },
+  };
+}
+
+function splitName(name: string): [string, string] {
+  const cut = name.indexOf("/");
+  if (cut < 1 || cut === name.length - 1) throw new StewardError("invalid", `"${name}" is not a model's name`, { hint: 'A model is named "provider/name", such as ollama/qwen2.5 or builtin/rules.' });
+  return [name.slice(0, cut), name.slice(cut + 1)];
+}
+
+/** A configured entry may name another adapter as its kind: two compatible endpoints under two names. */
+async function openProvider(options: ModelsOptions, name: string): Promise<Provider> {
+  const entry: Record<string, unknown> = options.settings.config().providers[name] ?? {};
+  const { kind: kindName = name, key: _key, ...given } = entry;
+  const kind = await options.load(String(kindName));
+  const parsed = kind.config.safeParse(given);
+  if (!parsed.success)
+    throw new StewardError("invalid", `The provider ${name} is not set up: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`, { hint: `steward config set providers.${name}.baseUrl URL, or the settings page.` });
+  return kind.open(parsed.data, { fetch: options.fetch, key: () => options.secrets.get(name), env: options.env, now: options.now });
+}
+
+const knownNames = ({ settings, names }: ModelsOptions): string[] => [...new Set([...names(), ...Object.keys(settings.config().providers)])];
+
+async function describe({ secrets, settings }: ModelsOptions, name: string, open: (() => Promise<Provider>) | undefined): Promise<Listed[number]> {
+  const keySet = secrets.where(name) !== undefined;
+  if (!open) return { name, ready: keySet || name === "builtin" || settings.config().providers[name] !== undefined, keySet, models: [] };
+  try {
+    return { name, ready: true, keySet, models: await (await open()).list() };
+  } catch (error) {
+    return { name, ready: false, keySet, problem: messageOf(error), models: [] };
+  }
+}

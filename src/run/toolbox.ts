@@ -1,0 +1,247 @@
+// The one gate: every tool call, from every engine, is found, checked, approved, run and logged here.
+import * as z from "zod/mini";
+import type { Event, LiveEvent, Stored } from "../core/events.ts";
+import type { Computer, Tool, ToolContext, ToolOutput, ToolSpec } from "../core/ports.ts";
+import type { Answer, Ask, Item, Principal, ToolCall, ToolResult } from "../core/types.ts";
+import { hasCode, messageOf, StewardError } from "../std/error.ts";
+import { newId } from "../std/id.ts";
+import { clip, revealed, visible } from "../std/text.ts";
+import { answerTo, listGrants, opening } from "./asks.ts";
+import { putFile } from "./files.ts";
+import { covers, guard, writeScope } from "./guard.ts";
+import { openMemory } from "./memory.ts";
+import { refusedApp } from "./policy.ts";
+import { modeOf, type Steward } from "./steward.ts";
+import { openJournal, undo, type Journal } from "./undo.ts";
+
+/** What a call may be about: one turn of one session. `log` reads what is new in the session's window. */
+export interface Scope {
+  principal: Principal;
+  session: string;
+  turn: string;
+  signal: AbortSignal;
+  log(): Promise<Stored[]>;
+  emit(events: Event[], more?: { put?: Record<string, unknown>; add?: Record<string, Record<string, number>> }): Promise<void>;
+  live(event: LiveEvent): void;
+}
+
+const MAX_TEXT = 30_000;
+const MAX_FULL = 50 * 1024 * 1024;
+const UNKNOWN: ToolResult = { success: false, output: null, error: "It is not known whether this ran: Steward was stopped while it was running. Check before doing it again." };
+
+/** The tools of this turn: those whose switch is on. The same tools give the same bytes. */
+export async function offered(steward: Steward): Promise<Tool[]> {
+  const { capabilities } = steward.permissions.read();
+  return (await steward.tools()).filter(({ capability }) => capability === "none" || capabilities[capability].enabled);
+}
+
+export const specOf = ({ name, description, input }: Tool): ToolSpec => {
+  const { $schema: _schema, additionalProperties: _extra, ...schema } = z.toJSONSchema(input, { io: "input" });
+  return { name, description, schema };
+};
+
+/** Never throws but `stale`. The same call id again gives the first result; one that was running when Steward died is labelled, never repeated. */
+export function toolbox(steward: Steward, scope: Scope): (call: ToolCall) => Promise<ToolResult> {
+  return async (call) => {
+    const before = earlier(await scope.log(), scope.turn, call.id);
+    if (before?.result) return before.result;
+    const item: ToolItem = { id: before?.id ?? newId("itm"), kind: "tool", call };
+    if (before) return complete(scope, item, UNKNOWN, []);
+    const startedAt = steward.now();
+    const journal: { value?: Journal } = {};
+    try {
+      const { output, error, items = [], cached, undone = [] } = await attempt(steward, scope, item, journal);
+      const clipped = await clipped30k(steward, scope.principal, output);
+      const result: ToolResult = { success: error === undefined, ...clipped, error: error ?? null, ms: steward.now() - startedAt, ...(undone.length > 0 ? { undo: undone } : {}), ...(cached ? { cached } : {}) };
+      return await complete(scope, item, result, items);
+    } catch (error) {
+      if (hasCode(error, "stale")) throw error;
+      const undone = journal.value?.ids ?? [];
+      const result: ToolResult = { success: false, output: null, error: withHint(error), ms: steward.now() - startedAt, ...(undone.length > 0 ? { undo: [...undone] } : {}) };
+      return complete(scope, item, result, []);
+    }
+  };
+}
+
+type ToolItem = Item & { kind: "tool" };
+
+const withHint = (error: unknown): string => (error instanceof StewardError && error.hint ? `${error.message}. ${error.hint}` : messageOf(error));
+
+function earlier(log: Stored[], turn: string, call: string): ToolItem | undefined {
+  const found = log.findLast(({ event }) => (event.type === "item.started" || event.type === "item.completed") && event.turn === turn && event.item.kind === "tool" && event.item.call.id === call)?.event;
+  return found && "item" in found && found.item.kind === "tool" ? found.item : undefined;
+}
+
+async function complete(scope: Scope, item: ToolItem, result: ToolResult, items: Item[]): Promise<ToolResult> {
+  const done = { ...item, result };
+  await scope.emit([done, ...items].map((one): Event => ({ type: "item.completed", turn: scope.turn, item: one })));
+  return result;
+}
+
+type Attempted = ToolOutput & { undone?: string[] };
+
+/** Find, check, approve; then `item.started`; then run. A log without it proves that the tool never ran. */
+async function attempt(steward: Steward, scope: Scope, item: ToolItem, kept: { value?: Journal }): Promise<Attempted> {
+  const { call } = item;
+  const tool = await findTool(steward, call);
+  const input = parsed(tool, call);
+  const computer = await steward.computer(scope.principal);
+  const granted = await approvals(steward, scope, { tool, input, call, computer });
+  item.effect = tool.effect;
+  await scope.emit([{ type: "item.started", turn: scope.turn, item }]);
+  const journal = openJournal(steward, { principal: scope.principal, session: scope.session, turn: scope.turn, tool: tool.name, computer });
+  kept.value = journal;
+  const note = { cached: false };
+  const context = contextFor(steward, scope, { call, item, journal, computer: guard(steward, computer, { principal: scope.principal, granted, journal, note }) });
+  const output = await run(steward, tool, input, { context, note, person: scope.principal.person });
+  return { ...output, ...(output.cached || note.cached ? { cached: true } : {}), undone: [...journal.ids] };
+}
+
+/** The list of apps costs several programs to make; it is kept for a few seconds and forgotten when any app is started or closed. */
+async function run(steward: Steward, tool: Tool, input: unknown, { context, note, person }: { context: ToolContext; note: { cached: boolean }; person: string }): Promise<ToolOutput> {
+  if (tool.capability !== "applications") return tool.run(input, context);
+  const key = `${person}\0${tool.name}\0${JSON.stringify(input)}`;
+  const known = tool.effect === "read" ? steward.caches.app.get(key, "") : undefined;
+  if (known !== undefined) {
+    note.cached = true;
+    return { output: known };
+  }
+  if (tool.effect !== "read") steward.caches.app.clear();
+  const output = await tool.run(input, context);
+  if (tool.effect === "read" && output.error === undefined) steward.caches.app.set(key, "", output.output);
+  return output;
+}
+
+async function findTool(steward: Steward, call: ToolCall): Promise<Tool> {
+  const tool = (await steward.tools()).find(({ name }) => name === call.tool);
+  if (!tool) throw new StewardError("not_found", `Unknown tool: ${visible(call.tool).slice(0, 100)}`);
+  const switches = steward.permissions.read().capabilities;
+  if (tool.capability !== "none" && !switches[tool.capability].enabled)
+    throw new StewardError("denied", `Permission denied: ${tool.capability} is switched off`, { hint: "It can be switched on at the settings page, under Permissions." });
+  return tool;
+}
+
+function parsed(tool: Tool, call: ToolCall): unknown {
+  if (call.invalid !== undefined) throw new StewardError("invalid", `The arguments of ${tool.name} are not valid JSON: ${call.invalid}`);
+  const result = tool.input.safeParse(call.input ?? {});
+  if (result.success) return result.data;
+  throw new StewardError("invalid", `Wrong arguments for ${tool.name}: ${result.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`).join("; ")}`);
+}
+
+interface Checked {
+  tool: Tool;
+  input: unknown;
+  call: ToolCall;
+  computer: Computer;
+}
+
+const PATH_FIELDS = ["path", "source", "destination"] as const;
+
+/** Asks for what leaves the mode: writes outside the workspace, the network, a contained person's desktop. Returns the scopes that hold for this call. */
+async function approvals(steward: Steward, scope: Scope, { tool, input, call, computer }: Checked): Promise<string[]> {
+  const fields = input as Record<string, unknown>;
+  if (tool.capability === "applications") refuseApp(steward, scope, fields);
+  const needs: { scope: string; prompt: string }[] = [];
+  if (tool.capability === "filesystem" && tool.effect === "write")
+    for (const field of PATH_FIELDS) {
+      const path = fields[field];
+      const needed = typeof path === "string" ? await writeScope(steward, computer, path) : undefined;
+      if (needed && !needs.some((one) => one.scope === needed)) needs.push({ scope: needed, prompt: `${tool.name} wants to change files in ${needed.slice(6)}, outside the workspace` });
+    }
+  if (fields.network === true && computer.mode !== "full") {
+    if (computer.mode === "contained") throw new StewardError("denied", "Permission denied: there is no network in contained mode");
+    needs.push({ scope: "network", prompt: "This command wants to use the network" });
+  }
+  const granted: string[] = [];
+  for (const need of needs) {
+    await approve(steward, scope, call, need);
+    granted.push(need.scope);
+  }
+  return granted;
+}
+
+function refuseApp(steward: Steward, { principal }: Scope, { app_name }: Record<string, unknown>): void {
+  if (modeOf(steward, principal) === "contained") throw new StewardError("denied", "Permission denied: applications on this desktop are the owner's");
+  const refused = typeof app_name === "string" ? refusedApp(app_name, steward.permissions.read().capabilities.applications.restrictions) : undefined;
+  if (refused) throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "The lists are on the settings page, under Permissions." });
+}
+
+async function approve(steward: Steward, scope: Scope, call: ToolCall, need: { scope: string; prompt: string }): Promise<void> {
+  if ((await listGrants(steward, scope.principal)).some((grant) => covers(grant.scope, need.scope))) return;
+  if (taskGrants(await scope.log(), scope.turn).some((granted) => covers(granted, need.scope))) return;
+  const answer = await ask(steward, scope, { call, kind: "approval", prompt: need.prompt, scope: need.scope, shows: revealed(shown(call)), options: ["allow", "deny"] });
+  if (answer.choice !== "allow") throw new StewardError("denied", `Permission denied: ${need.prompt}, and that was not allowed`);
+}
+
+/** Exactly what will run, nothing left out. */
+function shown({ tool, input }: ToolCall): string {
+  const fields = input as Record<string, unknown>;
+  if (typeof fields.command === "string") return [fields.command, ...(typeof fields.working_directory === "string" ? [`in ${fields.working_directory}`] : [])].join("\n");
+  return `${tool} ${JSON.stringify(input, null, 2)}`;
+}
+
+/** Scopes that were allowed for the whole of this turn. */
+function taskGrants(log: Stored[], turn: string): string[] {
+  const asked = new Map(log.flatMap(({ event }) => (event.type === "ask.opened" && event.ask.turn === turn ? [[event.ask.id, event.ask] as const] : [])));
+  return log.flatMap(({ event }) => {
+    if (event.type !== "ask.answered" || event.answer.for !== "task" || event.answer.choice !== "allow") return [];
+    const granted = asked.get(event.ask)?.scope;
+    return granted ? [granted] : [];
+  });
+}
+
+/** Opens the question, or finds the one that this call opened before a restart, and waits for a person. */
+async function ask(steward: Steward, scope: Scope, wanted: Pick<Ask, "kind" | "prompt" | "options" | "scope" | "shows"> & { call: ToolCall }): Promise<Answer> {
+  const { call, ...question } = wanted;
+  const known = (await scope.log()).find(({ event }) => event.type === "ask.opened" && event.ask.call === call.id && event.ask.prompt === question.prompt)?.event;
+  const now = steward.now();
+  const opened: Ask =
+    known?.type === "ask.opened"
+      ? known.ask
+      : { id: newId("ask"), session: scope.session, turn: scope.turn, call: call.id, openedAt: now, expiresAt: now + steward.settings.config().asks.expireMinutes * 60_000, ...question };
+  if (!known) {
+    const { put, add, events } = opening(scope.principal.person, opened);
+    await scope.emit(events.map(({ event }) => event), { put, add });
+  }
+  scope.live({ type: "turn.waiting", turn: scope.turn, on: "ask", until: opened.expiresAt });
+  const answer = await answerTo(steward, scope.principal.person, opened, scope.signal);
+  if (scope.signal.aborted) throw new StewardError("denied", "The turn was cancelled");
+  return answer;
+}
+
+function contextFor(steward: Steward, scope: Scope, { call, item, journal, computer }: { call: ToolCall; item: ToolItem; journal: Journal; computer: Computer }): ToolContext {
+  const { principal, session, turn, signal } = scope;
+  let at = 0;
+  return {
+    principal,
+    session,
+    turn,
+    call: call.id,
+    signal,
+    computer,
+    fetch: steward.fetch,
+    output(text) {
+      scope.live({ type: "item.delta", turn, item: item.id, kind: "tool", text: visible(text), at });
+      at += text.length;
+    },
+    async ask({ prompt, options = [] }) {
+      const answer = await ask(steward, scope, { call, kind: options.length > 0 ? "choice" : "text", prompt, options });
+      if (answer.choice === "") throw new StewardError("denied", "The question was not answered");
+      return answer.choice;
+    },
+    memory: openMemory(steward, principal, journal),
+    async undo(id) {
+      const done = await undo(steward, principal, id);
+      return done.map(({ id: one, summary, state, reason }) => ({ id: one, summary, state, ...(reason ? { reason } : {}) }));
+    },
+  };
+}
+
+/** What fits the model's window; the whole goes into a file that the person can open. */
+async function clipped30k(steward: Steward, principal: Principal, output: unknown): Promise<{ output: unknown; full?: string }> {
+  const text = typeof output === "string" ? output : JSON.stringify(output ?? null);
+  if (text.length <= MAX_TEXT) return { output: output ?? null };
+  const file = await putFile(steward, principal, { name: "output.txt", bytes: Buffer.from(text.slice(0, MAX_FULL)), limit: MAX_FULL * 4 });
+  return { output: `${clip(text, MAX_TEXT)}\n(The whole output is kept as file ${file.id}.)`, full: file.id };
+}
+
