@@ -60,7 +60,7 @@ async function server(): Promise<Output[]> {
     return [];
   }
   const result = await bundle(
-    { input: { steward: main, ...adapters() }, platform: "node", external: outside, transform: { target: "node24" } },
+    { input: { steward: main, ...adapters() }, tsconfig: false, platform: "node", external: outside, transform: { target: "node24" } },
     { entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js", minify: { compress: true, mangle: false, codegen: true } },
   );
   return [...outputs(result, ""), { path: "main.js", data: first }];
@@ -88,6 +88,7 @@ async function page(): Promise<Output[]> {
   const result = await bundle(
     {
       input: { main },
+      tsconfig: false,
       platform: "browser",
       plugins: [styles],
       transform: {

@@ -27,12 +27,21 @@ export interface BreakerOptions {
 interface Circuit extends BreakerState {
   running: number;
   passed: number;
+  /** Counts changes of state. */
+  epoch: number;
 }
 
 export function breakers({ now = Date.now, failures = 5, openMs = 60_000, trials = 3 }: BreakerOptions = {}): Breakers {
   const circuits = new Map<string, Circuit>();
   const change = (circuit: Circuit, state: Circuit["state"]): void => {
-    Object.assign(circuit, { state, since: now(), running: 0, passed: 0, failures: state === "closed" ? 0 : circuit.failures });
+    Object.assign(circuit, {
+      state,
+      since: now(),
+      running: 0,
+      passed: 0,
+      epoch: circuit.epoch + 1,
+      failures: state === "closed" ? 0 : circuit.failures,
+    });
   };
 
   function settle(circuit: Circuit, ok: boolean | undefined): void {
@@ -46,15 +55,15 @@ export function breakers({ now = Date.now, failures = 5, openMs = 60_000, trials
   }
 
   function enter(name: string): (ok: boolean | undefined) => void {
-    const circuit = circuits.get(name) ?? { name, state: "closed", failures: 0, since: now(), running: 0, passed: 0 };
+    const circuit = circuits.get(name) ?? { name, state: "closed", failures: 0, since: now(), running: 0, passed: 0, epoch: 0 };
     circuits.set(name, circuit);
     if (circuit.state === "open" && now() >= circuit.since + openMs) change(circuit, "half-open");
     if (circuit.state === "open" || (circuit.state === "half-open" && circuit.running + circuit.passed >= trials))
       throw paused(circuit, openMs);
     circuit.running++;
-    const since = circuit.since;
+    const epoch = circuit.epoch;
     // A call that began before the last change of state says nothing about the state now.
-    return (ok) => circuit.since === since && settle(circuit, ok);
+    return (ok) => circuit.epoch === epoch && settle(circuit, ok);
   }
 
   async function call<T>(name: string, work: () => Promise<T>): Promise<T> {

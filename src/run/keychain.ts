@@ -19,7 +19,9 @@ export interface KeychainOptions {
 }
 
 export function openKeychain({ home, env, waitMs = 2000 }: KeychainOptions): Keychain {
+  const off = env["STEWARD_KEYCHAIN"] === "off";
   const entry = async (name: string): Promise<AsyncEntry> => {
+    if (off) throw new Error("STEWARD_KEYCHAIN is off");
     const { AsyncEntry } = await import("@napi-rs/keyring");
     return new AsyncEntry("steward", `${name}@${home}`, { linux: { store: "secret-service" } });
   };
@@ -39,7 +41,7 @@ export function openKeychain({ home, env, waitMs = 2000 }: KeychainOptions): Key
     }
   };
   const probe = async (): Promise<boolean> => {
-    if (env["STEWARD_KEYCHAIN"] === "off") return false;
+    if (off) return false;
     const value = randomText(12);
     try {
       return await within(async (opened, signal) => {

@@ -1,7 +1,7 @@
 // secrets.json: values encrypted with AES-256-GCM under a random key in secrets.key, and which names the keychain holds. Both files 0600.
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { chmod, link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as z from "zod/mini";
 import { randomText } from "../std/id.ts";
 import { StewardError } from "../std/error.ts";
@@ -119,6 +119,7 @@ async function key(home: string, make: boolean): Promise<Buffer> {
 }
 
 async function replace(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const fresh = `${path}.${randomText(8)}`;
   await put(fresh, text);
   await rename(fresh, path);
