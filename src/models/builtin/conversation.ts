@@ -1,0 +1,83 @@
+// Reads a prompt: who said what, which calls were made and what came of them. Draws no conclusions.
+import type { LanguageModelV4Prompt } from "@ai-sdk/provider";
+import type { Call, Result } from "./meaning.ts";
+
+export interface Done {
+  call: Call;
+  result: Result;
+}
+/** A message of the person, what was done for it, and the closing answer ("" when there is none yet). */
+export interface Exchange {
+  text: string;
+  done: Done[];
+  reply: string;
+}
+/** More than a follow-up question ever needs; older exchanges are not read. */
+const WINDOW = 8;
+const SUMMARY = "[Summary of the earlier conversation]";
+
+/** The newest exchanges, oldest first; the last one is to be answered now. */
+export function exchanges(prompt: LanguageModelV4Prompt): Exchange[] {
+  const list: Exchange[] = [];
+  const open = new Map<string, Done>();
+  for (const message of prompt.slice(start(prompt))) {
+    if (message.role === "user") {
+      const text = message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
+      list.push({ text: text.startsWith(SUMMARY) ? "" : text, done: [], reply: text.startsWith(SUMMARY) ? SUMMARY : "" });
+    }
+    const last = list.at(-1);
+    if (!last || message.role === "user" || message.role === "system") continue;
+    for (const part of message.content) {
+      if (part.type === "tool-call") {
+        const done = { call: { tool: part.toolName, input: objectOf(part.input) }, result: { success: false, output: null, error: "Unknown whether this ran." } };
+        open.set(part.toolCallId, done);
+        last.done.push(done);
+      }
+      if (part.type === "tool-result") Object.assign(open.get(part.toolCallId) ?? {}, { result: resultOf(part.output) });
+    }
+    if (message.role === "assistant") last.reply = message.content.some(({ type }) => type === "tool-call") ? "" : message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");
+  }
+  return list;
+}
+
+function start(prompt: LanguageModelV4Prompt): number {
+  let seen = 0;
+  for (let index = prompt.length - 1; index >= 0; index--) if (prompt[index]?.role === "user" && ++seen === WINDOW) return index;
+  return 0;
+}
+
+/** The person's time zone, from the line "Time zone: X" of the instructions; undefined when none is named or it is not known here. */
+export function zoneOf(prompt: LanguageModelV4Prompt): string | undefined {
+  for (const message of prompt) {
+    const zone = message.role === "system" ? /^[-*\s]{0,4}Time zone: ?([\w/+-]{1,60})/im.exec(message.content)?.[1] : undefined;
+    if (zone && isZone(zone)) return zone;
+  }
+  return undefined;
+}
+
+function isZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: zone }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const objectOf = (value: unknown): Record<string, unknown> => (value !== null && typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
+
+function resultOf(output: { type: string; value?: unknown; reason?: string }): Result {
+  if (output.type === "execution-denied") return { success: false, output: null, error: `Denied${output.reason ? `: ${output.reason}` : ""}` };
+  const value = output.type === "content" && Array.isArray(output.value) ? output.value.map((part: { text?: unknown }) => (typeof part?.text === "string" ? part.text : "")).join("") : output.value;
+  const parsed = typeof value === "string" ? parse(value) : value;
+  const { success, output: inner, error } = objectOf(parsed);
+  if (typeof success === "boolean") return { success, output: inner ?? null, error: typeof error === "string" ? error : null };
+  return output.type.startsWith("error") ? { success: false, output: null, error: typeof value === "string" ? value : JSON.stringify(value) } : { success: true, output: parsed, error: null };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
