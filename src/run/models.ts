@@ -1,7 +1,7 @@
 // Which model answers: names, keys, the default when none is set, one opened provider each, behind its circuit breaker.
 import type { Answered } from "../core/api.ts";
 import type { Fetch, ModelKind, OpenModel, Provider } from "../core/ports.ts";
-import { failureOf, messageOf, StewardError } from "../std/error.ts";
+import { type Failure, failureOf, messageOf, StewardError } from "../std/error.ts";
 import type { Breakers } from "./breaker.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
@@ -14,8 +14,8 @@ export interface Models {
   /** Throws `invalid` or `not_found` when the name can't be a model here. */
   check(name: string): Promise<void>;
   list(probe: boolean): Promise<Listed>;
-  /** After a key or the configuration changed. */
-  forget(): void;
+  /** After a key or the configuration changed: opens providers anew and looks again which have keys. */
+  forget(): Promise<void>;
   /** Looks whether an Ollama answers on this machine. */
   discover(): Promise<void>;
 }
@@ -39,7 +39,7 @@ const OLLAMA_DEFAULT = "qwen2.5";
 export function openModels(options: ModelsOptions): Models {
   const { settings, secrets, env } = options;
   const providers = new Map<string, Promise<Provider>>();
-  const found: { ollama?: string } = {};
+  const found: { ollama?: string; keyed: string[] } = { keyed: [] };
   const provider = (name: string): Promise<Provider> => {
     const known = providers.get(name) ?? openProvider(options, name);
     providers.set(name, known);
@@ -48,7 +48,7 @@ export function openModels(options: ModelsOptions): Models {
   };
   const byKey = (): string | undefined => {
     const wanted = env.KIMI_API_PROVIDER && BY_KEY.includes(env.KIMI_API_PROVIDER) ? [env.KIMI_API_PROVIDER] : BY_KEY;
-    const name = wanted.find((one) => secrets.where(one));
+    const name = wanted.find((one) => found.keyed.includes(one));
     return name && (name === "anthropic" ? "anthropic/claude-sonnet-4-5" : `${name}/${env.KIMI_MODEL ?? "kimi-k2.5"}`);
   };
   return {
@@ -56,14 +56,19 @@ export function openModels(options: ModelsOptions): Models {
     async open(name) {
       const [kind, id] = splitName(name);
       const opened = await provider(kind);
-      return { model: opened.model(id), call: (run) => options.breakers.run(`model ${kind}`, run), explain: async (error) => (error instanceof StewardError ? failureOf(error) : opened.explain(error, id)) };
+      const explain = async (error: unknown): Promise<Failure> => (error instanceof StewardError ? failureOf(error) : opened.explain(error, id));
+      return { model: opened.model(id), call: (run) => throughBreaker(options.breakers, `model ${kind}`, { run, explain }), explain };
     },
     async check(name) {
       const [kind] = splitName(name);
       await provider(kind);
     },
     list: (probe) => Promise.all(knownNames(options).map((name) => describe(options, name, probe ? () => provider(name) : undefined))),
-    forget: () => providers.clear(),
+    async forget() {
+      providers.clear();
+      const places = await Promise.all(BY_KEY.map((name) => secrets.where(name)));
+      found.keyed = BY_KEY.filter((_, at) => places[at] !== undefined);
+    },
     async discover() {
       const opened = await provider("ollama");
       const models = await opened.list().catch((): string[] => []);
@@ -72,6 +77,19 @@ export function openModels(options: ModelsOptions): Models {
       if (model) found.ollama = `ollama/${model}`;
     },
   };
+}
+
+/** Only outages count: a wrong key or a request that is too long says nothing about the endpoint. */
+async function throughBreaker<T>(breakers: Breakers, name: string, { run, explain }: { run(): Promise<T>; explain(error: unknown): Promise<Failure> }): Promise<T> {
+  const done = breakers.enter(name);
+  try {
+    const result = await run();
+    done(true);
+    return result;
+  } catch (error) {
+    done(error instanceof Error && error.name === "AbortError" ? undefined : (await explain(error)).code === "unavailable" ? false : undefined);
+    throw error;
+  }
 }
 
 function splitName(name: string): [string, string] {
@@ -94,7 +112,7 @@ async function openProvider(options: ModelsOptions, name: string): Promise<Provi
 const knownNames = ({ settings, names }: ModelsOptions): string[] => [...new Set([...names(), ...Object.keys(settings.config().providers)])];
 
 async function describe({ secrets, settings }: ModelsOptions, name: string, open: (() => Promise<Provider>) | undefined): Promise<Listed[number]> {
-  const keySet = secrets.where(name) !== undefined;
+  const keySet = (await secrets.where(name)) !== undefined;
   if (!open) return { name, ready: keySet || name === "builtin" || settings.config().providers[name] !== undefined, keySet, models: [] };
   try {
     return { name, ready: true, keySet, models: await (await open()).list() };
