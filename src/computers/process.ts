@@ -1,0 +1,169 @@
+// Runs one program to its end: streams, limits on what is kept, time-out, cancelling. Which program, in which sandbox, is left to the computers.
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { constants } from "node:os";
+import type { ExecOptions, ExecResult } from "../core/ports.ts";
+import { messageOf, StewardError } from "../std/error.ts";
+import { endAll, found, quiet, type Trace } from "./survivors.ts";
+
+export interface Program {
+  /** Absolute, or a name to look up in the PATH of `env`. */
+  file: string;
+  args: string[];
+  cwd: string;
+  env: Record<string, string>;
+  /** What the program reads from descriptors 3, 4, … */
+  feed?: Uint8Array[];
+  /** The descriptor after those of `feed` is read, and handed back as `status`. */
+  status?: boolean;
+  /** Value of STEWARD_EXEC, by which children are found that left the process group. */
+  marker?: string;
+  sandbox?: boolean;
+  /** What it started may live on (applications). */
+  linger?: boolean;
+}
+export type Ran = ExecResult & { status: string };
+
+const KEEP = 10 * 1024 * 1024;
+const DRAIN_MS = 250;
+
+export async function run(program: Program, options: ExecOptions = {}): Promise<Ran> {
+  if (options.signal?.aborted) return { code: 143, stdout: "", stderr: "", timedOut: false, cancelled: true, lost: 0, status: "" };
+  const child = start(program, options);
+  const limit = options.maxBytes ?? KEEP;
+  const broken: { error?: unknown } = {};
+  const stopping = stopper(child, program, options);
+  const show = (text: string): void => {
+    try {
+      options.onOutput?.(text);
+    } catch (error) {
+      broken.error ??= error;
+      stopping.stop("cancelled");
+    }
+  };
+  const [stdout, stderr] = [keep(child.stdout!, limit, show), keep(child.stderr!, limit, show)];
+  const extra = child.stdio as unknown as (Readable & Writable)[];
+  const status = program.status ? keep(extra[3 + (program.feed?.length ?? 0)]!, 4096, () => {}) : undefined;
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  feed(child, program, options);
+  const code = await exited(child).finally(() => stopping.over());
+  if (child.pid !== undefined) await settle(child, program, { closed, stopping: stopping.stopping() });
+  if (broken.error) throw broken.error;
+  const [out, err] = [stdout(), stderr()];
+  const missing = code === 127 && child.pid === undefined ? `${program.file}: no such program\n` : "";
+  return { code, stdout: out.text, stderr: err.text + missing, ...stopping.why(), lost: out.lost + err.lost, status: status?.().text ?? "" };
+}
+
+function start({ file, args, cwd, env, feed = [], status, marker }: Program, options: ExecOptions): ChildProcess {
+  const pipes = [...feed, ...(status ? [0] : [])].map(() => "pipe" as const);
+  try {
+    return spawn(file, args, {
+      cwd,
+      env: marker === undefined ? env : { ...env, STEWARD_EXEC: marker },
+      detached: true,
+      stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...pipes],
+    });
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+function refusal(error: unknown): StewardError {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "E2BIG") return new StewardError("limit", "The command is too long for the system", { hint: "Put the text into a file, or into the command's standard input." });
+  if (code === "ERR_INVALID_ARG_VALUE") return new StewardError("invalid", "A command can't hold a NUL character");
+  if (code === "EAGAIN" || code === "ENOMEM" || code === "EMFILE") return new StewardError("limit", "The system can start no more programs now", { cause: error });
+  return new StewardError("internal", `The command could not be started: ${messageOf(error)}`, { cause: error });
+}
+
+function feed(child: ChildProcess, program: Program, options: ExecOptions): void {
+  const pipes = child.stdio as unknown as (Writable | null)[];
+  const give = (pipe: Writable | null | undefined, bytes: string | Uint8Array): void => {
+    pipe?.on("error", () => {}); // it ended without reading all
+    pipe?.end(bytes);
+  };
+  if (options.stdin !== undefined) give(child.stdin, options.stdin);
+  program.feed?.forEach((bytes, at) => give(pipes[3 + at], bytes));
+}
+
+/** The exit status in the shell's way: 128 + signal, 127 for no such program, 126 for one that can't run. */
+function exited(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      if (child.pid !== undefined) return;
+      if (error.code === "ENOENT") resolve(127);
+      else if (error.code === "EACCES" || error.code === "ENOEXEC" || error.code === "ENOTDIR") resolve(126);
+      else reject(refusal(error));
+    });
+    child.once("exit", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  });
+}
+
+interface Stopping {
+  stop(why: "timedOut" | "cancelled"): void;
+  over(): void;
+  why(): { timedOut: boolean; cancelled: boolean };
+  stopping(): Promise<void> | undefined;
+}
+
+function stopper(child: ChildProcess, program: Program, { timeoutMs, signal }: ExecOptions): Stopping {
+  const why = { timedOut: false, cancelled: false };
+  const work: { done?: Promise<void>; over: boolean } = { over: false };
+  const stop = (reason: "timedOut" | "cancelled"): void => {
+    if (work.done || work.over || child.pid === undefined) return;
+    why[reason] = true;
+    work.done = endAll(traceOf(child.pid, program), () => child.exitCode === null && child.signalCode === null);
+  };
+  const cancel = (): void => stop("cancelled");
+  signal?.addEventListener("abort", cancel, { once: true });
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop("timedOut"), Math.max(1, Math.min(timeoutMs, 2 ** 31 - 1)));
+  return {
+    stop,
+    why: () => ({ ...why }),
+    stopping: () => work.done,
+    over() {
+      work.over = true;
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", cancel);
+    },
+  };
+}
+
+const traceOf = (pid: number, { marker, sandbox }: Program): Trace => ({ pid, marker, keep: sandbox });
+
+/** After the main process: ends what it left running, then waits a little for the rest of the output. */
+async function settle(child: ChildProcess, program: Program, { closed, stopping }: { closed: Promise<void>; stopping: Promise<void> | undefined }): Promise<void> {
+  await stopping;
+  const trace = traceOf(child.pid!, program);
+  if (!program.linger && !quiet(trace) && (await found(trace, false)).length > 0) await endAll(trace, () => false);
+  const timer: { id?: NodeJS.Timeout } = {};
+  await Promise.race([closed, new Promise<void>((resolve) => (timer.id = setTimeout(resolve, DRAIN_MS)))]);
+  clearTimeout(timer.id);
+  for (const stream of child.stdio.slice(1) as (Readable | null)[]) {
+    if (program.linger) stream?.removeAllListeners("data").resume();
+    else stream?.destroy();
+  }
+  child.unref();
+}
+
+/** Keeps the head of a stream in one growing buffer, shows all of it as text, counts the rest. */
+function keep(stream: Readable, limit: number, show: (text: string) => void): () => { text: string; lost: number } {
+  const state = { bytes: Buffer.allocUnsafe(Math.min(limit, 8192)), length: 0, lost: 0 };
+  const decoder = new TextDecoder();
+  const tell = (text: string): void => void (text && show(text));
+  stream.on("data", (chunk: Buffer) => {
+    const fits = chunk.subarray(0, Math.max(0, limit - state.length));
+    if (state.length + fits.length > state.bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.min(limit, Math.max(state.bytes.length * 2, state.length + fits.length)));
+      state.bytes.copy(larger, 0, 0, state.length);
+      state.bytes = larger;
+    }
+    fits.copy(state.bytes, state.length);
+    state.length += fits.length;
+    state.lost += chunk.length - fits.length;
+    tell(decoder.decode(chunk, { stream: true }));
+  });
+  stream.on("end", () => tell(decoder.decode()));
+  stream.on("error", () => {});
+  return () => ({ text: new TextDecoder().decode(state.bytes.subarray(0, state.length), { stream: state.lost > 0 }), lost: state.lost });
+}
