@@ -1,0 +1,182 @@
+// Puts Steward together: store, settings, models, tools, computers, worker. main.ts decides what to do with it.
+import { mkdirSync } from "node:fs";
+import { homedir, userInfo } from "node:os";
+import { join } from "node:path";
+import type { Computer, ComputerKind, EngineKind, Fetch, ModelKind, Store, Tool } from "./core/ports.ts";
+import type { Mode, Principal } from "./core/types.ts";
+import { load, names } from "./kinds/load.ts";
+import { breakers as openBreakers } from "./run/breaker.ts";
+import { openCaches } from "./run/caches.ts";
+import { fileBytes } from "./run/files.ts";
+import { openLog } from "./run/logs.ts";
+import { openModels } from "./run/models.ts";
+import { outbound } from "./run/outbound.ts";
+import { openPermissions } from "./run/permissions.ts";
+import { openSecrets } from "./run/secrets.ts";
+import { openSettings, type Settings } from "./run/settings.ts";
+import { modeOf, type Steward } from "./run/steward.ts";
+import { startWorker, type Worker } from "./run/worker.ts";
+import { StewardError } from "./std/error.ts";
+import type { Log } from "./std/log.ts";
+import { once } from "./std/once.ts";
+
+export interface ComposeOptions {
+  /** STEWARD_HOME, absolute; made when it is not there. */
+  home: string;
+  env: Readonly<Record<string, string | undefined>>;
+  version: string;
+  /** Dotted configuration keys that win over file and environment. */
+  overrides?: Record<string, unknown>;
+  /** The worker claims by itself; false: only when drained. */
+  auto: boolean;
+  now?: () => number;
+}
+export interface Composed {
+  steward: Steward;
+  worker: Worker;
+  warnings: string[];
+  close(): Promise<void>;
+}
+
+/** Environment variables that hold keys, best first. */
+const ENV_NAMES = {
+  "kimi-code": ["KIMI_API_KEY"],
+  moonshot: ["MOONSHOT_API_KEY", "KIMI_API_KEY"],
+  anthropic: ["ANTHROPIC_API_KEY"],
+  compatible: ["OPENAI_API_KEY"],
+};
+
+export async function compose(options: ComposeOptions): Promise<Composed> {
+  const { home, env, version, now = Date.now } = options;
+  makeHome(home);
+  const settings = openSettings({ home, env, ...(options.overrides ? { overrides: options.overrides } : {}) });
+  const secrets = openSecrets({ home, env, envNames: ENV_NAMES });
+  const log = openLog({ folder: join(home, "logs"), level: () => settings.config().log.level, secrets: () => secrets.values() });
+  const breakers = openBreakers({ now });
+  const folders = { home };
+  const store = await openStore(options, log);
+  const configured = outbound({ allow: (origin) => configuredOrigins(settings.config().providers, env).has(origin), log });
+  const models = openModels({ settings, secrets, breakers, env, now, fetch: configured, load: (name) => load<ModelKind>("models", name, folders), names: () => names("models", folders) });
+  const kinds = computerKinds(folders);
+  const engines = (name: string) => load<EngineKind>("engines", name, folders);
+  const steward: Steward = {
+    store,
+    log,
+    now,
+    version,
+    home,
+    settings,
+    permissions: openPermissions(join(home, "permissions.json")),
+    secrets,
+    models,
+    breakers,
+    caches: openCaches(now),
+    engine: async (name) => (await engines(name)).open({ model: (id) => models.open(id), file: (session, id) => fileOf(steward, session, id) }),
+    tools: once(() => loadTools(folders)),
+    computer: (principal) => kinds.open(steward, principal, env),
+    channels: {},
+    fetch: toolFetch(settings, log),
+    sandbox: once(() => kinds.describe()),
+  };
+  await models.forget();
+  await models.discover();
+  settings.onChange(() => void models.forget());
+  const worker = startWorker(steward, { name: `${process.pid}`, auto: options.auto });
+  return {
+    steward,
+    worker,
+    warnings: await warningsOf(steward),
+    async close() {
+      await worker.stop(3000);
+      await store.close();
+      log.close();
+    },
+  };
+}
+
+function makeHome(home: string): void {
+  try {
+    for (const folder of ["", "workspace", "files", "kept", "logs", "computers"]) mkdirSync(join(home, folder), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StewardError("unavailable", `${home} can't be written to`, { hint: "Check the owner and the free space, or set STEWARD_HOME to another folder.", cause: error });
+  }
+}
+
+async function openStore({ home, env, now }: ComposeOptions, log: Log): Promise<Store> {
+  const more = { log, ...(now ? { now } : {}) };
+  if (env.STEWARD_DATABASE_URL) return (await import("./stores/postgres.ts")).postgres(env.STEWARD_DATABASE_URL, more);
+  return (await import("./stores/sqlite.ts")).sqlite(env.DB_PATH ?? join(home, "steward.db"), { ...more, exclusive: true });
+}
+
+/** Public addresses, and the private origins that the owner has listed. */
+function toolFetch(settings: Settings, log: Log): Fetch {
+  const listed = (origin: string): boolean => settings.config().outbound.allow.includes(origin);
+  const [open, own] = [outbound({ log }), outbound({ log, allow: listed })];
+  return (url, init) => (listed(new URL(url instanceof Request ? url.url : url).origin) ? own : open)(url, init);
+}
+
+/** Exact origins of model endpoints: those in the configuration, the documented ones, and Ollama's. */
+function configuredOrigins(providers: Record<string, Record<string, unknown>>, env: ComposeOptions["env"]): Set<string> {
+  const urls = [...Object.values(providers).map(({ baseUrl }) => baseUrl), env.OLLAMA_HOST ?? "http://127.0.0.1:11434", "https://kimi.com", "https://api.moonshot.ai", "https://api.anthropic.com", "https://api.openai.com"];
+  return new Set(urls.flatMap((url) => (typeof url === "string" && URL.canParse(url) ? [new URL(url).origin] : [])));
+}
+
+async function loadTools(folders: { home: string }): Promise<Tool[]> {
+  const files = await Promise.all(names("tools", folders).map((name) => load<Tool[]>("tools", name, folders)));
+  return files.flat();
+}
+
+async function fileOf(steward: Steward, session: string, id: string): Promise<Uint8Array> {
+  const [first] = await steward.store.events(session, { limit: 1 });
+  const person = first?.event.type === "session.created" ? first.event.person : "";
+  return fileBytes(steward, { person, role: "guest", via: "page" }, id);
+}
+
+// ---- Computers
+
+const KIND_OF: Record<Mode, string> = { full: "host", guarded: "guarded", contained: "contained" };
+
+function computerKinds(folders: { home: string }): { open(steward: Steward, principal: Principal, env: ComposeOptions["env"]): Promise<Computer>; describe(): Promise<string> } {
+  const opened = new Map<string, Promise<Computer>>();
+  const open = async (steward: Steward, principal: Principal, env: ComposeOptions["env"]): Promise<Computer> => {
+    const mode = modeOf(steward, principal);
+    const kind = await load<ComputerKind>("computers", KIND_OF[mode], folders);
+    const own = join(steward.home, "computers", principal.person);
+    const workspace = steward.settings.config().workspace ?? join(steward.home, "workspace");
+    return kind.open({
+      person: principal.person,
+      mode,
+      home: mode === "contained" ? own : (env.HOME ?? homedir()),
+      workspace: mode === "contained" ? join(own, "home") : workspace,
+      steward: steward.home,
+      hidden: () => blockedPaths(steward, env.HOME ?? homedir()),
+      env,
+    });
+  };
+  return {
+    open(steward, principal, env) {
+      const key = `${modeOf(steward, principal)} ${principal.person}`;
+      const known = opened.get(key) ?? open(steward, principal, env);
+      opened.set(key, known);
+      known.catch(() => opened.delete(key));
+      return known;
+    },
+    async describe() {
+      const missing = await (await load<ComputerKind>("computers", "guarded", folders)).missing();
+      return missing ? `none: ${missing}` : process.platform === "darwin" ? "seatbelt (sandbox-exec)" : "bubblewrap (namespaces, seccomp filter, no network)";
+    },
+  };
+}
+
+const blockedPaths = ({ permissions }: Steward, home: string): string[] =>
+  permissions.read().capabilities.filesystem.restrictions.blocked_paths.map((path) => (path === "~" || path.startsWith("~/") ? `${home}${path.slice(1)}` : path)).filter((path) => path.startsWith("/"));
+
+async function warningsOf(steward: Steward): Promise<string[]> {
+  const { mode } = steward.settings.config().computer;
+  const sandbox = await steward.sandbox();
+  return [
+    ...(mode === "full" ? [`Full mode: commands run unconfined as ${userInfo().username}. steward config set computer.mode guarded goes back.`] : []),
+    ...(mode !== "full" && sandbox.startsWith("none") ? [`No sandbox (${sandbox.slice(6)}): commands are refused until it is there. As the owner you may choose: steward config set computer.mode full`] : []),
+    ...[steward.settings.problem(), steward.permissions.problem()].flatMap((problem) => problem ?? []),
+  ];
+}

@@ -1,0 +1,94 @@
+// A running Steward: one process a home, with the gateway on a port (serve) or only in this process (embed).
+import { join } from "node:path";
+import { compose, type Composed } from "./compose.ts";
+import { openGateway } from "./gateway/server.ts";
+import { forgetOld } from "./run/undo.ts";
+import { holdInstance } from "./run/instance.ts";
+import { messageOf } from "./std/error.ts";
+
+export interface ServeOptions {
+  home: string;
+  version: string;
+  /** Folder of package.json; the built page is in dist/web. */
+  root: string;
+  port?: number;
+  host?: string;
+  model?: string;
+  logLevel?: string;
+}
+export interface Served {
+  url: string;
+  claimUrl: string;
+  warnings: string[];
+  sandbox: string;
+  close(): Promise<void>;
+  /** Resolves when it has stopped, whoever asked for it. */
+  closed: Promise<void>;
+}
+
+const OWNER = { person: "owner", role: "owner", via: "token" } as const;
+const DAY_MS = 86_400_000;
+
+/** Resolves when it answers. Throws `conflict` when the port or the home is taken. */
+export async function serve(options: ServeOptions): Promise<Served> {
+  const held = holdInstance(options.home);
+  try {
+    const composed = await compose({ ...options, env: process.env, overrides: overridesOf(options), auto: true });
+    const { steward } = composed;
+    const { host, port } = steward.settings.config().server;
+    const stopped = Promise.withResolvers<void>();
+    const gateway = await openGateway(steward, { host, port, web: join(options.root, "dist", "web"), localToken: held.token, stop: () => void close() }).catch(async (error: unknown) => {
+      await composed.close();
+      throw error;
+    });
+    held.announce(gateway.url);
+    const sweep = setInterval(() => void tidy(composed), DAY_MS).unref();
+    void tidy(composed);
+    const close = async (): Promise<void> => {
+      clearInterval(sweep);
+      await gateway.close();
+      await composed.close();
+      held.release();
+      stopped.resolve();
+    };
+    steward.log("info", "Steward listens", { url: gateway.url, version: options.version });
+    return { url: gateway.url, claimUrl: await gateway.claimLink(), warnings: composed.warnings, sandbox: await steward.sandbox(), close: onceOnly(close), closed: stopped.promise };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+/** The whole of Steward without a listener, for one command. */
+export async function embed(options: Pick<ServeOptions, "home" | "version" | "root">): Promise<{ fetch(request: Request): Promise<Response>; close(): Promise<void> }> {
+  const held = holdInstance(options.home);
+  try {
+    const composed = await compose({ ...options, env: process.env, auto: true });
+    const gateway = await openGateway(composed.steward, { web: undefined, localToken: held.token, stop: () => {} });
+    return {
+      fetch: (request) => gateway.fetch(request, OWNER),
+      async close() {
+        await gateway.close();
+        await composed.close();
+        held.release();
+      },
+    };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+function overridesOf({ port, host, model, logLevel }: ServeOptions): Record<string, unknown> {
+  return { ...(port === undefined ? {} : { "server.port": port }), ...(host === undefined ? {} : { "server.host": host }), ...(model === undefined ? {} : { model }), ...(logLevel === undefined ? {} : { "log.level": logLevel }) };
+}
+
+/** What is older than its keeping time goes, once a day. */
+async function tidy({ steward }: Composed): Promise<void> {
+  await forgetOld(steward, OWNER).catch((error: unknown) => steward.log("warning", "Old undo entries could not be dropped", { error: messageOf(error) }));
+}
+
+function onceOnly(work: () => Promise<void>): () => Promise<void> {
+  const state: { running?: Promise<void> } = {};
+  return () => (state.running ??= work());
+}
