@@ -1,0 +1,110 @@
+// Who is asking: the credential in a request's headers to a principal. Rights are `rights.ts`, Origin and Host are `guards.ts`.
+import type { Principal } from "../core/types.ts";
+import type { Steward } from "../run/steward.ts";
+import { clientKey, isLoopback, plainAddress } from "./addresses.ts";
+import { makeClaim, redeemClaim } from "./claims.ts";
+import { COOKIE_MS, type CredentialDoc, digestOf, findCredential, sameDigest } from "./credentials.ts";
+import { openTries } from "./tries.ts";
+import { refusal, unauthenticated } from "./status.ts";
+
+/** The person who owns this install. */
+export const OWNER = { person: "owner", role: "owner" } as const;
+const GUEST: Principal = { person: "guest", role: "guest", via: "local" };
+
+export interface Peer {
+  address: string;
+  /** Came over TLS. */
+  secure: boolean;
+}
+export interface Caller {
+  principal: Principal;
+  /** What it was recognised by: a document's key, or "local", "open", "inside". */
+  by: string;
+  /** Ambient credentials (a cookie) need proof that the request comes from Steward's own page. */
+  ambient: boolean;
+  /** To be sent again, since its thirty days start anew. */
+  cookie?: string;
+}
+
+export interface Auth {
+  localToken: string;
+  /** Undefined: no credential. Throws 401 or 429 for a wrong one; it never falls through to a weaker one. */
+  caller(headers: Headers, peer: Peer): Promise<Caller | undefined>;
+  /** Whether the credential still stands for the same principal. */
+  holds(caller: Caller): Promise<boolean>;
+  claim(who?: Pick<Principal, "person" | "role">): Promise<{ code: string; expiresAt: number }>;
+  /** Redeems a code. Throws denied or 429. */
+  redeem(code: string, peer: Peer): Promise<{ person: string; role: string; cookie: string }>;
+  noCookie(peer: Peer): string;
+}
+
+export interface AuthOptions {
+  localToken: string;
+  /** The port makes the cookie's name, since cookies know no ports. */
+  port(): number;
+  /** Whether this listener can only be reached from this machine. */
+  loopback: boolean;
+}
+
+export function openAuth(steward: Steward, { localToken, port, loopback }: AuthOptions): Auth {
+  const { store, now } = steward;
+  const tries = openTries(now, { limit: 20, windowMs: 60_000 });
+  const localDigest = digestOf("token", localToken);
+  const name = (): string => `steward-${port()}`;
+  const setCookie = (value: string, maxAge: number, peer: Peer): string => `${name()}=${value}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${maxAge}${peer.secure ? "; Secure" : ""}`;
+
+  const byToken = async (header: string, peer: Peer): Promise<Caller> => {
+    const secret = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header.trim())?.[1];
+    if (secret && sameDigest(digestOf("token", secret), localDigest)) return { principal: { ...OWNER, via: "token" }, by: "local", ambient: false };
+    const found = secret ? await findCredential(store, "token", { secret, now: now() }) : undefined;
+    if (found) return { principal: { person: found.doc.person, role: found.doc.role, via: "token" }, by: found.key, ambient: false };
+    throw wrong(tries.count(clientKey(peer.address)), "This token is not valid");
+  };
+  const byCookie = async (header: string, peer: Peer): Promise<Caller | undefined> => {
+    const secret = header.split(/; */).map((part) => part.split("=")).find(([key]) => key === name())?.[1];
+    const found = secret ? await findCredential(store, "cookie", { secret, now: now() }) : undefined;
+    if (!found) return undefined;
+    const caller: Caller = { principal: { person: found.doc.person, role: found.doc.role, via: "page" }, by: found.key, ambient: true };
+    return found.touched ? { ...caller, cookie: setCookie(secret!, COOKIE_MS / 1000, peer) } : caller;
+  };
+  const isOpen = (): boolean => loopback && steward.settings.config().auth.local === "open";
+
+  return {
+    localToken,
+    async caller(headers, peer) {
+      const bearer = headers.get("authorization");
+      if (bearer !== null) return byToken(bearer, peer);
+      const cookie = headers.get("cookie");
+      const known = cookie ? await byCookie(cookie, peer) : undefined;
+      if (known) return known;
+      return isOpen() && comesFromHere(headers, peer) ? { principal: GUEST, by: "open", ambient: false } : undefined;
+    },
+    async holds({ by, principal }) {
+      if (by === "local" || by === "inside") return true;
+      if (by === "open") return isOpen();
+      const doc = (await store.get(by)) as CredentialDoc | undefined;
+      return doc !== undefined && doc.person === principal.person && doc.role === principal.role;
+    },
+    claim: (who = OWNER) => makeClaim(store, who, now()),
+    async redeem(code, peer) {
+      const key = clientKey(peer.address);
+      if (tries.over(key)) throw wrong(tries.count(key), "");
+      const { secret, ...who } = await redeemClaim(store, code, now()).catch((error: unknown) => {
+        tries.count(key);
+        throw error;
+      });
+      return { ...who, cookie: setCookie(secret, COOKIE_MS / 1000, peer) };
+    },
+    noCookie: (peer) => setCookie("", 0, peer),
+  };
+}
+
+function wrong(retryAt: number | undefined, message: string): Error {
+  return retryAt === undefined ? unauthenticated(message) : refusal("limit", "Too many wrong credentials from this address", { retryAt, hint: "Wait a minute, then try again with the right one." });
+}
+
+/** A program on this machine: no page (those name their origin or fetch metadata) and nothing that a proxy passed on. */
+function comesFromHere(headers: Headers, { address }: Peer): boolean {
+  const foreign = ["origin", "sec-fetch-site", "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "cf-connecting-ip"];
+  return isLoopback(plainAddress(address)) && foreign.every((name) => !headers.has(name));
+}

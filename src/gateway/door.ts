@@ -1,0 +1,70 @@
+// Everything of the gateway that is not a socket: made once, reached over HTTP (`server.ts`) and from inside the process.
+import { randomBytes } from "node:crypto";
+import type { Principal } from "../core/types.ts";
+import type { Steward } from "../run/steward.ts";
+import { isLoopback, type Own, plainAddress } from "./addresses.ts";
+import { openAuth } from "./auth.ts";
+import { openHub } from "./hub.ts";
+import { openLanes } from "./lanes.ts";
+import { openLive } from "./live.ts";
+import { openPages } from "./pages.ts";
+import { access } from "./routes/access.ts";
+import { answers } from "./routes/answers.ts";
+import { sessions } from "./routes/sessions.ts";
+import { settings } from "./routes/settings.ts";
+import { twizzy } from "./routes/twizzy.ts";
+import { enter, type Gate, type Handlers, makeRouter, type Visit } from "./table.ts";
+
+export const handlers: Handlers = { ...access, ...sessions, ...answers, ...settings, ...twizzy };
+
+export interface DoorOptions {
+  host: string;
+  port: number;
+  /** Folder of the built page; without one a plain answer says how to build it. */
+  web?: string | undefined;
+  /** Made when absent. */
+  localToken?: string | undefined;
+  /** Ends the program; without it `server.stop` is refused. */
+  stop?: (() => void) | undefined;
+}
+export interface Door {
+  gate: Gate;
+  /** Answers one request that came over a socket. Never throws. */
+  visit(visit: Omit<Visit, "gate">): Promise<Response>;
+  /** As somebody who was recognised already; no Origin, Host or cookie plays a part. */
+  inside(request: Request, who: Principal): Promise<Response>;
+  close(): void;
+}
+
+export function openDoor(steward: Steward, options: DoorOptions): Door {
+  const stop = new AbortController();
+  const own: Own = { host: options.host, port: options.port };
+  const loopback = isLoopback(plainAddress(options.host));
+  if (!loopback && steward.settings.config().auth.local === "open") steward.log("warning", 'auth.local "open" holds on loopback addresses only; it is off here', { host: options.host });
+  const auth = openAuth(steward, { localToken: options.localToken ?? randomBytes(32).toString("base64url"), port: () => own.port, loopback });
+  const live = openLive(auth);
+  const name = options.host === "0.0.0.0" || options.host === "::" ? "127.0.0.1" : options.host;
+  const gate: Gate = {
+    steward, auth, live, own,
+    hub: openHub(steward.store, stop.signal),
+    lanes: openLanes(),
+    url: () => `http://${name.includes(":") ? `[${name}]` : name}:${own.port}`,
+    stop: options.stop,
+  };
+  const app = makeRouter(handlers);
+  const pages = openPages(options.web);
+  const visit = async (given: Omit<Visit, "gate">): Promise<Response> => {
+    const { method } = given.request;
+    const page = method === "GET" || method === "HEAD" ? pages(given.request) : undefined;
+    return page ?? enter(app, { gate, ...given });
+  };
+  return {
+    gate,
+    visit,
+    inside: (request, principal) => enter(app, { gate, request, caller: { principal, by: "inside", ambient: false } }),
+    close() {
+      live.close();
+      stop.abort();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+// One watch on the store for all streams and sockets, dealt out by session.
+import type { Notice, Store } from "../core/ports.ts";
+import type { LiveEvent } from "../core/events.ts";
+
+type Listener = (notice: Notice) => void;
+export interface Hub {
+  /** Every notice of one session, in order. Returns how to stop. */
+  follow(session: string, listener: Listener): () => void;
+  /** Every notice of every session. */
+  all(listener: Listener): () => void;
+}
+
+export function openHub(store: Store, signal: AbortSignal): Hub {
+  const bySession = new Map<string, Set<Listener>>();
+  const everything = new Set<Listener>();
+  const run = async (): Promise<void> => {
+    for await (const notice of store.watch(signal)) {
+      if (notice.session === undefined) continue;
+      for (const listener of bySession.get(notice.session) ?? []) listener(notice);
+      for (const listener of everything) listener(notice);
+    }
+  };
+  void run().catch(() => {});
+  return {
+    follow(session, listener) {
+      const listeners = bySession.get(session) ?? new Set();
+      bySession.set(session, listeners.add(listener));
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size === 0 && bySession.get(session) === listeners) bySession.delete(session);
+      };
+    },
+    all(listener) {
+      everything.add(listener);
+      return () => void everything.delete(listener);
+    },
+  };
+}
+
+export interface Mailbox {
+  push(notice: Notice): void;
+  shift(): { seq: number } | { live: LiveEvent } | undefined;
+  /** Forgets live events that are older than what was replayed up to `seq`. */
+  skip(seq: number): void;
+  /** Resolves when something came in, at `wake`, or after `ms`. */
+  wait(ms: number): Promise<void>;
+  wake(): void;
+}
+
+const MAX_LIVE_BYTES = 262_144;
+
+/** What a slow reader has not taken yet: live events are dropped when they are too many, durable ones are only a number to read up to. */
+export function mailbox(): Mailbox {
+  const state: { mail: ({ seq: number } | { live: LiveEvent })[]; bytes: number; wake?: () => void; rung: boolean } = { mail: [], bytes: 0, rung: false };
+  const ring = (): void => {
+    state.rung = true;
+    state.wake?.();
+  };
+  const put = ({ seq, live }: Notice): void => {
+    if (live) {
+      state.bytes += 200 + ("text" in live ? (live.text?.length ?? 0) : 0);
+      if (state.bytes > MAX_LIVE_BYTES) dropLive(state);
+      else state.mail.push({ live });
+    } else if (seq !== undefined) {
+      const last = state.mail.at(-1);
+      if (last && "seq" in last) last.seq = Math.max(last.seq, seq);
+      else state.mail.push({ seq });
+    }
+  };
+  return {
+    push(notice) {
+      put(notice);
+      ring();
+    },
+    shift() {
+      const mail = state.mail.shift();
+      if (state.mail.length === 0) state.bytes = 0;
+      return mail;
+    },
+    skip(seq) {
+      const at = state.mail.findLastIndex((mail) => "seq" in mail && mail.seq <= seq);
+      state.mail.splice(0, at + 1);
+    },
+    async wait(ms) {
+      if (!state.rung) {
+        const timer: { id?: NodeJS.Timeout } = {};
+        await new Promise<void>((resolve) => {
+          state.wake = resolve;
+          timer.id = setTimeout(resolve, ms);
+        });
+        clearTimeout(timer.id);
+      }
+      state.rung = false;
+      delete state.wake;
+    },
+    wake: ring,
+  };
+}
+
+function dropLive(state: { mail: ({ seq: number } | { live: LiveEvent })[]; bytes: number }): void {
+  const newest = Math.max(0, ...state.mail.map((mail) => ("seq" in mail ? mail.seq : 0)));
+  state.mail = newest > 0 ? [{ seq: newest }] : [];
+  state.bytes = 0;
+}

@@ -1,0 +1,56 @@
+// Routes about how this Steward is set up: configuration, models, secrets, logs, the interface itself.
+import { join } from "node:path";
+import { type Config, configJsonSchema } from "../../core/config.ts";
+import { tail } from "../../run/logs.ts";
+import { StewardError } from "../../std/error.ts";
+import { openapi } from "../openapi.ts";
+import type { Handlers } from "../table.ts";
+
+type Names = "config.get" | "config.change" | "config.schema" | "models.list" | "secrets.list" | "secrets.set" | "secrets.remove" | "logs.tail" | "openapi.get";
+
+export const settings = {
+  "config.get": ({ steward }) => {
+    const { path, config, origins, problem } = steward.settings;
+    const wrong = problem();
+    return { config: withoutSecrets(config()) as Config, origins: origins(), path, ...(wrong ? { problem: wrong } : {}) };
+  },
+  "config.change": async ({ steward, who, body: { key, value } }) => {
+    if (value === undefined) throw new StewardError("invalid", "The value is missing", { hint: "null takes the key out." });
+    const { restart } = steward.settings.set(key, value ?? undefined);
+    steward.log("info", "The configuration was changed", { key, by: who.person, via: who.via });
+    await steward.models.forget();
+    return { success: true, restart };
+  },
+  "config.schema": () => configJsonSchema() as Record<string, unknown>,
+  "models.list": async ({ steward, query }) => ({ current: steward.models.current(), providers: await steward.models.list(query.probe ?? false) }),
+  "secrets.list": async ({ steward: { secrets } }) => {
+    const names = await secrets.names();
+    return { secrets: await Promise.all(names.map(async (name) => ({ name, where: (await secrets.where(name)) ?? "nowhere" }))), keychain: await secrets.keychain() };
+  },
+  "secrets.set": async ({ steward, id, body }) => {
+    const where = await steward.secrets.set(id, body.value);
+    await steward.models.forget();
+    const wins = await steward.secrets.where(id);
+    return { success: true, where, ...(wins === "environment" ? { note: "The environment has a value of its own for this, which is used instead." } : {}) };
+  },
+  "secrets.remove": async ({ steward, id }) => {
+    if (!(await steward.secrets.names()).includes(id)) throw new StewardError("not_found", "There is no such secret", { hint: "steward config secrets lists the names." });
+    await steward.secrets.remove(id);
+    await steward.models.forget();
+    return { success: true };
+  },
+  "logs.tail": ({ steward, query }) => ({ lines: tail(join(steward.home, "logs"), Math.min(query.lines ?? 200, 5000)) }),
+  "openapi.get": ({ steward }) => openapi(steward.version),
+} satisfies Pick<Handlers, Names>;
+
+const SECRET_NAME = /key|token|secret|password|credential|authorization/i;
+
+/** A key that somebody wrote into the file all the same is not told; a reference such as {"secret": "telegram"} is only a name. */
+function withoutSecrets(value: unknown, name = ""): unknown {
+  if (typeof value === "string") return SECRET_NAME.test(name) && value !== "" ? "(hidden)" : value;
+  if (Array.isArray(value)) return value.map((one) => withoutSecrets(one, name));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value);
+  if (entries.length === 1 && entries[0]![0] === "secret" && typeof entries[0]![1] === "string") return value;
+  return Object.fromEntries(entries.map(([key, one]) => [key, withoutSecrets(one, SECRET_NAME.test(name) ? name : key)]));
+}
