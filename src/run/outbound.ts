@@ -1,7 +1,7 @@
 // The one outbound HTTP client: where a request may go is decided here and nowhere else. Knows nothing about who asks or why.
 import { lookup as systemLookup } from "node:dns/promises";
 import type { LookupFunction } from "node:net";
-import type { Agent } from "undici";
+import type * as Undici from "undici";
 import type { Fetch } from "../core/ports.ts";
 import { messageOf, StewardError } from "../std/error.ts";
 import type { Log } from "../std/log.ts";
@@ -25,7 +25,7 @@ export interface OutboundOptions {
 /** Refusals are `denied`, sizes `limit`, everything that the network does `unavailable`; an abort throws the signal's reason. */
 export type Outbound = Fetch & { close(): Promise<void> };
 
-type Undici = typeof import("undici");
+type Client = typeof Undici;
 interface Call {
   url: URL;
   method: string;
@@ -35,8 +35,8 @@ interface Call {
 
 export function outbound(options: OutboundOptions): Outbound {
   const total = options.totalMs ?? (options.allow === undefined ? 60_000 : undefined);
-  let opened: Promise<{ undici: Undici; agent: Agent }> | undefined;
-  const open = (): Promise<{ undici: Undici; agent: Agent }> => (opened ??= connectWith(options));
+  let opened: Promise<{ undici: Client; agent: Undici.Agent }> | undefined;
+  const open = (): Promise<{ undici: Client; agent: Undici.Agent }> => (opened ??= connectWith(options));
 
   const run: Fetch = async (input, init = {}) => {
     const given =
@@ -78,7 +78,7 @@ export function outbound(options: OutboundOptions): Outbound {
   return Object.assign(run, { close });
 }
 
-async function connectWith(options: OutboundOptions): Promise<{ undici: Undici; agent: Agent }> {
+async function connectWith(options: OutboundOptions): Promise<{ undici: Client; agent: Undici.Agent }> {
   const undici = await import("undici");
   const { idleMs = 300_000, connectMs = 10_000 } = options;
   const agent = new undici.Agent({
@@ -149,16 +149,16 @@ function refuse({ url, headers }: Call, { allow }: OutboundOptions): void {
 }
 
 async function send(
-  undici: Undici,
-  agent: Agent,
+  undici: Client,
+  agent: Undici.Agent,
   { call, signal }: { call: Call; signal: AbortSignal | undefined },
-): Promise<import("undici").Response> {
+): Promise<Undici.Response> {
   const headers: Record<string, string> = { "user-agent": "Steward", ...Object.fromEntries(call.headers) };
   const body = call.body instanceof FormData ? ownForm(undici, call.body) : call.body;
   return await undici.fetch(call.url, {
     method: call.method,
     headers,
-    body: body as import("undici").BodyInit,
+    body: body as Undici.BodyInit,
     redirect: "manual",
     dispatcher: agent,
     duplex: "half",
@@ -167,14 +167,14 @@ async function send(
 }
 
 /** The platform's FormData is another class than this client's. */
-function ownForm(undici: Undici, form: FormData): import("undici").FormData {
+function ownForm(undici: Client, form: FormData): Undici.FormData {
   const own = new undici.FormData();
   for (const [name, value] of form) own.append(name, value);
   return own;
 }
 
 /** The call that a redirect asks for; another scheme, host or port gets neither credentials nor body. */
-function redirect(call: Call, response: import("undici").Response): Call | undefined {
+function redirect(call: Call, response: Undici.Response): Call | undefined {
   const to = response.headers.get("location");
   if (![301, 302, 303, 307, 308].includes(response.status) || to === null) return undefined;
   const url = parse(to, call.url);
@@ -198,11 +198,7 @@ interface Limits {
   explain(error: unknown): unknown;
 }
 
-async function limited(
-  undici: Undici,
-  response: import("undici").Response,
-  { url, hops, max, explain: reason }: Limits,
-): Promise<Response> {
+async function limited(undici: Client, response: Undici.Response, { url, hops, max, explain: reason }: Limits): Promise<Response> {
   const tooLarge = (): StewardError => new StewardError("limit", `The answer of ${url.origin} is larger than ${bytes(max)}.`);
   if (Number(response.headers.get("content-length") ?? 0) > max) {
     await response.body?.cancel();

@@ -1,0 +1,107 @@
+#!/bin/sh
+# `npm test`: brings what is missing, builds, then runs every check that this machine can. Works with any Node that runs npm.
+set -eu
+cd -- "$(dirname -- "$0")/.."
+root=$(pwd -P)
+say() { printf '%s\n' "test: $*"; }
+
+# The lock that ./steward takes too, so that an install or a build is never done twice at once.
+lock=$root/.lock
+waited=0
+until mkdir "$lock" 2>/dev/null; do
+  owner=$(cat "$lock/pid" 2>/dev/null || true)
+  if [ "$waited" -ge 5 ] && { [ -z "$owner" ] || ! kill -0 "$owner" 2>/dev/null; }; then
+    rm -rf "$lock"
+    continue
+  fi
+  [ "$waited" -lt 600 ] || { say "another start (process ${owner:-unknown}) has held $lock for 10 minutes; remove it when nothing is installing"; exit 1; }
+  sleep 1
+  waited=$((waited + 1))
+done
+printf '%s\n' "$$" >"$lock/pid"
+trap 'rm -rf "$lock"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+installed() {
+  [ -f node_modules/.package-lock.json ] && [ -d node_modules/typescript ] && [ -d node_modules/oxlint ] || return 1
+  cmp -s package-lock.json node_modules/.steward-lock && return 0
+  [ -z "$(find package-lock.json -newer node_modules/.package-lock.json)" ]
+}
+if ! installed; then
+  say "installing dependencies (npm ci)"
+  npm ci --include=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/.steward-lock
+fi
+
+node=$root/node_modules/.bin/node
+if [ ! -x "$node" ]; then node=$(command -v node); fi
+"$node" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 24 || (a === 24 && b >= 12) ? 0 : 1)' || {
+  say "Node.js 24.12 or newer is needed, and npm brought none for this system; $node is older"
+  exit 1
+}
+# What tests start as `node` is this one as well.
+PATH=$root/node_modules/.bin:$PATH
+export PATH
+
+have() {
+  for name in "$@"; do
+    if command -v "$name" >/dev/null 2>&1; then return 0; fi
+  done
+  return 1
+}
+missing=''
+skipped=''
+want() {
+  package=$1
+  what=$2
+  shift 2
+  if have "$@"; then return 0; fi
+  missing="$missing $package"
+  skipped="$skipped
+  without $package: $what"
+}
+if [ "$(uname)" = Linux ]; then
+  want chromium "tests of the page" chromium chromium-browser google-chrome google-chrome-stable
+  want bubblewrap "tests of the sandbox" bwrap
+  want ripgrep "searching with ripgrep" rg
+  want xvfb "tests of applications" Xvfb
+  want openbox "tests of applications" openbox
+  want wmctrl "tests of applications" wmctrl
+  want xdotool "tests of applications" xdotool
+  want xterm "tests of applications" xterm
+  if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then want postgresql "tests of several nodes on Postgres" postgres; fi
+fi
+if [ -n "$missing" ]; then
+  sudo=none
+  if [ "$(id -u)" -eq 0 ]; then sudo=''; elif have sudo && sudo -n true 2>/dev/null; then sudo='sudo -n'; fi
+  if [ "$sudo" != none ] && have apt-get; then
+    say "installing what tests can use:$missing"
+    # Package by package: one that cannot be had does not stop the others.
+    $sudo apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null 2>&1 || say "the package lists could not be renewed"
+    # shellcheck disable=SC2086
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null 2>&1 ||
+      for package in $missing; do
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 ||
+          say "$package could not be installed; what needs it is skipped"
+      done
+  else
+    say "not installed here, so these are skipped:$skipped"
+  fi
+fi
+
+say "building"
+"$node" scripts/build.ts
+case $node in
+  "$root"/*) printf '%s\n' "${node#"$root"/}" >dist/.node ;;
+  *) printf '%s\n' "$node" >dist/.node ;;
+esac
+rm -rf "$lock"
+trap - EXIT INT TERM HUP
+
+failed=0
+"$node" scripts/check.ts --still || failed=1
+# shellcheck disable=SC2046
+"$node" --disable-warning=ExperimentalWarning --test --test-concurrency=2 $(find test -name '*.test.ts' | sort) || failed=1
+[ "$failed" -eq 0 ] || say "some checks failed"
+exit "$failed"
