@@ -1,0 +1,66 @@
+// A whole Steward in this process on a temporary home, with a scripted model and a store that the test chooses.
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LanguageModelV4 } from "@ai-sdk/provider";
+import type { Channel, ComputerKind, Store, Tool } from "../src/core/ports.ts";
+import type { Principal } from "../src/core/types.ts";
+import loop from "../src/engines/loop.ts";
+import host from "../src/computers/host.ts";
+import { breakers } from "../src/run/breaker.ts";
+import { openCaches } from "../src/run/caches.ts";
+import { fileBytes } from "../src/run/files.ts";
+import { openPermissions } from "../src/run/permissions.ts";
+import { openSecrets } from "../src/run/secrets.ts";
+import { openSettings } from "../src/run/settings.ts";
+import type { Steward } from "../src/run/steward.ts";
+import { failureOf } from "../src/std/error.ts";
+import { noLog } from "../src/std/log.ts";
+import { once } from "../src/std/once.ts";
+
+export const OWNER: Principal = { person: "owner", role: "owner", via: "page" };
+
+export interface HarnessOptions {
+  store: Store;
+  model: LanguageModelV4;
+  tools?: Tool[];
+  channels?: Record<string, Channel>;
+  home?: string;
+  now?: () => number;
+  mode?: string;
+  computer?: ComputerKind;
+  config?: Record<string, unknown>;
+}
+
+export function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), "steward-test-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function harness({ store, model, tools = [], channels = {}, home = temporary(), now = Date.now, mode = "guarded", computer = host, config = {} }: HarnessOptions): Steward {
+  mkdirSync(join(home, "workspace"), { recursive: true });
+  const settings = openSettings({ home, env: {}, overrides: { "computer.mode": mode, zone: "UTC", ...config } });
+  const opened = once(() => computer.open({ person: "owner", mode: mode as "guarded", home, workspace: join(home, "workspace"), steward: join(home, "state"), hidden: () => [], env: process.env }));
+  const steward: Steward = {
+    store, now, home: join(home, "state"), version: "0.0.0", log: noLog, settings, channels,
+    permissions: openPermissions(join(home, "permissions.json")),
+    secrets: openSecrets({ home, env: { STEWARD_KEYCHAIN: "off" }, envNames: {} }),
+    breakers: breakers({ now }),
+    caches: openCaches(now),
+    models: {
+      current: (session) => session?.model ?? "script/one",
+      open: async () => ({ model, call: (run) => run(), explain: async (error) => failureOf(error) }),
+      check: async () => {},
+      list: async () => [],
+      forget: async () => {},
+      discover: async () => {},
+    },
+    engine: async () => loop.open({ model: (name) => steward.models.open(name), file: (_session, id) => fileBytes(steward, OWNER, id) }),
+    tools: async () => tools,
+    computer: opened,
+    fetch: () => Promise.reject(new Error("no network in this test")),
+    sandbox: async () => "none: a test",
+  };
+  return steward;
+}
