@@ -94,7 +94,7 @@ function* take(worker: string, kinds: string[], { at, leaseMs }: { at: number; l
     const [, rows] = yield [
       ["UPDATE jobs SET running = NULL, until = 0 WHERE running = $1 AND until <= $2", due["lane"]!, at],
       [
-        "UPDATE jobs SET running = lane, until = $2, worker = $3, epoch = epoch + 1, tries = tries + 1 WHERE id = $1 AND running IS NULL RETURNING *",
+        "UPDATE jobs SET running = lane, until = $2, worker = $3, epoch = epoch + 1, tries = tries + 1 WHERE id = $1 AND running IS NULL RETURNING id, kind, lane, run_at, data, epoch, tries",
         due["id"]!,
         Math.ceil(at + leaseMs),
         worker,
