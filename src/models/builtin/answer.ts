@@ -5,7 +5,8 @@ import { missing, wrong } from "./failure.ts";
 import type { Call, Known, Meaning, Request } from "./meaning.ts";
 import { looksLikeFile, parentOf } from "./places.ts";
 import { found, tell } from "./reply.ts";
-import { requests } from "./request.ts";
+import { type Kept, requests, whole } from "./request.ts";
+import { unclear } from "./talk.ts";
 import { understand } from "./understand.ts";
 
 export interface Answer {
@@ -25,20 +26,21 @@ interface Step {
   ask?: Ask;
 }
 const HARMLESS = new Set(["read_file", "list_directory", "file_info", "find_files", "search_files", "list_running_apps", "get_app_info", "recall"]);
-const LONGEST = 200_000;
+const LONGEST = 100_000;
 
 /** What to say or call now. Never throws, never names a tool that is not offered. */
 export function answer(list: Exchange[], offered: ReadonlySet<string>, clock: { now: number; zone: string }): Answer {
   let known: Known = clock;
   let ask: Ask | undefined;
+  const kept: Kept = [];
   for (const [index, exchange] of list.entries()) {
     if (exchange.text.length > LONGEST) {
       if (index === list.length - 1) return { text: "That message is longer than I can read. Put long text into a file." };
       continue;
     }
-    const before = unfinished(list.slice(0, index), known);
+    const before = unfinished(list.slice(0, index), known, kept);
     const step: Step = { done: exchange.done, known, offered, ...(ask ? { ask } : {}) };
-    const walk = walkThrough([...before.first, ...requests(exchange.text)], step);
+    const walk = walkThrough([...before.first, ...(ask?.verbatim ? [whole(exchange.text, kept)] : requests(exchange.text, kept))], step);
     if (index === list.length - 1) return { ...walk, text: [...(exchange.done.length === 0 ? before.notes : []), ...(walk.text ? [walk.text] : [])].join("\n\n") || (walk.call ? "" : "Done.") };
     known = exchange.done.reduce(after, known);
     ask = walk.ask && exchange.reply.endsWith(walk.ask.ask) ? walk.ask : undefined;
@@ -47,12 +49,12 @@ export function answer(list: Exchange[], offered: ReadonlySet<string>, clock: { 
 }
 
 /** Earlier messages that were left without an answer: what only looks is done now, the rest is named, as it may have been stopped on purpose. */
-function unfinished(list: Exchange[], known: Known): { first: Request[]; notes: string[] } {
+function unfinished(list: Exchange[], known: Known, kept: Kept): { first: Request[]; notes: string[] } {
   const open = list.slice(list.findLastIndex(({ reply }) => reply !== "") + 1).filter(({ text }) => text.length < LONGEST);
   const first: Request[] = [];
   const notes: string[] = [];
   for (const { text, done } of open) {
-    const parts = requests(text);
+    const parts = requests(text, kept);
     const meanings = parts.map((part) => understand(part, known));
     const last = done.at(-1);
     if (last) notes.push(last.result.success ? tell(last.call, last.result, known) : wrong(last.call, last.result));
@@ -67,10 +69,12 @@ function walkThrough(parts: Request[], step: Step): Walk {
   let at = 0;
   let said: string[] = [];
   const stop = (index: number, text: string, more: { ask?: Ask } = {}): Walk => ({ text: [...said, text, ...leftOut(parts.slice(index + 1))].join("\n\n"), known, ...more });
-  if (parts.length === 0) parts = requests("?").map((part) => ({ ...part, text: "", plain: "" }));
+  if (parts.length === 0) said.push(unclear("").say);
   for (const [index, part] of parts.entries()) {
     const queue: (Call | Meaning)[] = [(index === 0 ? answered(part, step.ask, known) : undefined) ?? understand(part, known)];
     for (let next = queue.shift(); next; next = queue.shift()) {
+      const ends = "ask" in next || ("say" in next && next.unclear);
+      if (ends && at < step.done.length) return { text: foreign(step.done, known), known };
       if ("calls" in next) queue.unshift(...next.calls);
       else if ("ask" in next) return stop(index, next.ask, { ask: next });
       else if ("say" in next) {
@@ -104,10 +108,10 @@ const leftOut = (parts: Request[]): string[] => (parts.length === 0 ? [] : [`So 
 /** The message as the answer to the question asked before, unless it is a request of its own. */
 function answered(part: Request, ask: Ask | undefined, known: Known): Meaning | undefined {
   if (!ask) return undefined;
-  if (/^(?:never ?mind|cancel|stop|no|nothing|forget it|no thanks)$/i.test(part.plain)) return { say: "All right, I did nothing." };
+  if (/^(?:never ?mind|cancel|stop|no|nothing|forget it|no thanks)[.!]?$/i.test(part.typed(part.plain))) return { say: "All right, I did nothing." };
+  if (ask.verbatim) return ask.then(part.plain);
   const own = understand(part, known);
-  if (!ask.verbatim && !("say" in own && own.unclear)) return undefined;
-  return ask.then(ask.verbatim ? part.value(part.text) : part.plain);
+  return "say" in own && own.unclear ? ask.then(part.plain) : undefined;
 }
 
 /** What "it" and "there" mean after this call. */

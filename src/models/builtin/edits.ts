@@ -50,7 +50,7 @@ function created(name: string, after: string | undefined, where: Where): Meaning
   if (after === undefined) return onlyNew(target.path);
   const text = content(moved?.[1] ?? after, where.request);
   const write = (value: string): Meaning => one("write_file", { path: target.path, content: value });
-  return text === undefined ? { ask: `What should \`${nameOf(target.path)}\` contain?`, then: write, verbatim: true } : write(text);
+  return text === undefined ? { ask: `What should \`${nameOf(target.path)}\` contain?`, then: (answer) => write(where.request.value(answer)), verbatim: true } : write(text);
 }
 
 /** An empty file is only made where nothing is yet. */
@@ -81,7 +81,7 @@ export const write: Rule = (request, known) => {
   if (looksLikeFile(words) && verb.toLowerCase() === "put") return undefined;
   const text = content(words, request);
   const store = (value: string) => (/^(?:add|append|insert)$/i.test(verb) ? append(target.path, value) : one("write_file", { path: target.path, content: value }));
-  return text === undefined ? { ask: `What exactly should I write to \`${nameOf(target.path)}\`?`, then: store, verbatim: true } : store(text);
+  return text === undefined ? { ask: `What exactly should I write to \`${nameOf(target.path)}\`?`, then: (answer) => store(request.value(answer)), verbatim: true } : store(text);
 };
 
 const append = (path: string, text: string): Meaning => {

@@ -8,6 +8,7 @@ const LIST = new RegExp(
   `^(?:${SHOW}|what are)?(?: ?(?:a )?list of)? ?(?:all)?(?: of)? ?(?:the|my)? ?(hidden)? ?(files|contents?|things|items|documents|folders|subfolders|directories|files and folders|stuff|everything)(?: (?:that )?(?:are|is)(?: there)?)?(?: (?:in|on|of|from|inside|at|under|within) (.+)| (here|there))?$`,
   "i",
 );
+const BEGINS = new RegExp(`^(?:${SHOW}|what are|all(?: the| my)?|hidden) `, "i");
 const WHATS = /^(?:what(?:['’]s| is| are)|which|what)(?: (files|folders|things|documents)(?: are)?)?(?: there| stored| saved)? (?:in|on|inside|under) (.+)$/i;
 const HAVE = /^(?:what|which)(?: (files|folders|things))? (?:do i have|have i got|are there|is there) (?:in|on|inside) (.+)$/i;
 const COUNT = /^(?:how many (?:files|things|items|documents|folders)(?: (?:are|do i have|have i got))?(?: there)?|count (?:all )?(?:the |my )?(?:files|things|items))(?: (?:in|on|inside) (.+)| (here|there))?$/i;
@@ -22,7 +23,7 @@ export const list: Rule = (request, known) => {
   if (typed?.[1] && !/^(?:all|the|my|any|some|text|open|new|old|big|these|those|which)$/i.test(typed[1])) return found(`*.${typed[1].toLowerCase()}`, typed[2], { request, known });
   const listed = LIST.exec(plain);
   if (listed && /^contents?$/i.test(listed[2] ?? "") && /\.\w+$/.test(listed[3] ?? "")) return inside(listed[3] ?? "", undefined, { request, known });
-  if (listed && /\s/.test(plain) && !/ my (?:documents|pictures)$/i.test(plain)) return at(listed[3] ?? listed[4], listed[1] ? "hidden" : /folders$|direct/i.test(listed[2] ?? "") && !/files/i.test(listed[2] ?? "") ? "folders" : undefined, { request, known });
+  if (listed && (listed[3] ?? listed[4] ?? BEGINS.exec(plain)) && !/ my (?:documents|pictures)$/i.test(plain)) return at(listed[3] ?? listed[4], listed[1] ? "hidden" : /folders$|direct/i.test(listed[2] ?? "") && !/files/i.test(listed[2] ?? "") ? "folders" : undefined, { request, known });
   const whats = WHATS.exec(plain) ?? HAVE.exec(plain);
   if (whats?.[2]) return inside(whats[2], whats[1], { request, known });
   const direct = /^(?:list|ls|look (?:in|inside|into|at)|show(?: me)?|open|go to|browse) (.+)$/i.exec(plain);

@@ -11,6 +11,8 @@ export const hasToken = (text: string): boolean => text.includes(OPEN);
 const QUOTED = /```[^\n`]*\n([^`]*)```|`([^`\n]+)`|"([^"]*)"|“([^“”]*)”|(?<![^\s(])'([^']*)'(?!\w)|(?<![^\s(])‘([^‘’]*)’(?!\w)/g;
 /** Longer requests than this are not read; quoted text and text below a colon do not count. */
 const LONGEST = 2000;
+/** A message of more lines is a text, not a list of requests. */
+const MANY = 50;
 const LEADS =
   /^(?:(?:hey|hi|hello|ok|okay|so|well|alright|now|please|pls|kindly|steward|then|also|and|just|first|finally|next|great|yes|yeah|sure|cool|quickly)(?:[,!.:]\s*|\s+)|(?:can|could|would|will) you (?=\w)|i(?:['’]d| would) (?:like|love|want)(?: for)?(?: you)? to |i (?:want|need)(?: for)?(?: you)? to |let['’]?s |go ahead and |do me a favou?r and |try to |maybe )/i;
 const TAILS = ["please", "pls", "thanks", "thank you", "thx", "for me", "right now", "now", "if you can", "if possible", "would you", "will you", "steward", "as well", "too", "quickly", "real quick"];
@@ -20,19 +22,31 @@ const STARTS =
 const NEGATED = /^(?:don['’]?t|do not|never)\b/i;
 const JOINS = /;|(?:,? and |,? |[.!?] )?\b(?:then|after that|afterwards)\b,?|,? and(?: also| finally)?(?= )|[.!?,](?= )/gi;
 
-/** The requests of one message, in order; none when there are no words. */
-export function requests(message: string): Request[] {
-  const kept: { value: string; typed: string }[] = [];
-  const keep = (value: string, typed: string) => `${OPEN}${kept.push({ value, typed }) - 1}${CLOSE}`;
-  const back = (text: string, as: "value" | "typed") => text.replace(new RegExp(`${OPEN}(\\d+)${CLOSE}`, "g"), (_, index: string) => kept[Number(index)]?.[as] ?? "");
-  const value = (text: string) => back(text, "value");
-  const typed = (text: string) => back(text, "typed");
-  const clean = visible(message).replace(/\r\n?/g, "\n").replace(/[\ufdd0\ufdd1]/g, "").trim();
-  const masked = clean.replace(QUOTED, (all: string, ...groups: unknown[]) => keep(groups.slice(0, 6).find((group) => typeof group === "string") as string, all));
+/** What stands behind the tokens. One list for a whole conversation, so that an answer's tokens can join an earlier request. */
+export type Kept = { value: string; typed: string }[];
+
+/** The requests of one message, in order; none when there are no words. Adds its quotes to `kept`. */
+export function requests(message: string, kept: Kept): Request[] {
+  const { masked, keep, value, typed } = mask(message, kept);
   return pieces(masked, typed, keep).map((piece) => {
     const text = withoutLead(piece);
     return { text, plain: withoutTail(text), value, typed };
   });
+}
+
+/** The whole message as one quoted text. */
+export function whole(message: string, kept: Kept): Request {
+  const { masked, keep, value, typed } = mask(message, kept);
+  const text = isToken(masked) ? masked : keep(typed(masked), typed(masked));
+  return { text, plain: text, value, typed };
+}
+
+function mask(message: string, kept: Kept) {
+  const keep: Keep = (value, typed) => `${OPEN}${kept.push({ value, typed }) - 1}${CLOSE}`;
+  const back = (text: string, as: "value" | "typed") => text.replace(/\ufdd0(\d+)\ufdd1/g, (_, index: string) => kept[Number(index)]?.[as] ?? "");
+  const clean = visible(message).replace(/\r\n?/g, "\n").replace(/[\ufdd0\ufdd1]/g, "").trim();
+  const masked = clean.replace(QUOTED, (all: string, ...groups: unknown[]) => keep(groups.slice(0, 6).find((group) => typeof group === "string") as string, all));
+  return { masked, keep, value: (text: string) => back(text, "value"), typed: (text: string) => back(text, "typed") };
 }
 
 type Keep = (value: string, typed: string) => string;
@@ -46,6 +60,7 @@ function pieces(masked: string, typed: (text: string) => string, keep: Keep): st
     const body = isToken(rest) ? rest : keep(typed(lines.slice(1).join("\n")), rest);
     return [...chain(start).slice(0, -1), `${chain(start).at(-1)} ${body}`];
   }
+  if (lines.length > MANY) return [`${head} …`];
   return lines.flatMap((line) => {
     const bare = line.trim().replace(/^(?:[-*•]|\d{1,3}[.)])\s+(?=\D)/, "");
     if (bare === "") return [];

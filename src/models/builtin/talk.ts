@@ -1,6 +1,6 @@
 // What is answered without a tool: greetings, time, sums, what Steward can do, and what it did not understand.
 import { oneLine } from "../../std/text.ts";
-import type { Meaning, Rule } from "./meaning.ts";
+import type { Rule } from "./meaning.ts";
 import { sum } from "./sums.ts";
 
 const CONNECT =
@@ -28,7 +28,7 @@ const ABILITIES: [RegExp, string][] = [
 const USUAL = ["list the files on my Desktop", "create a file called notes.txt with the content “buy milk”", "what apps are running?"];
 const asList = (examples: string[]): string => examples.map((text) => `- ${text}`).join("\n");
 
-export function unclear(words: string): Meaning {
+export function unclear(words: string): { say: string; unclear: true } {
   const counted = ABILITIES.map(([hint, example]) => ({ example, hits: (words.slice(0, 1000).match(hint) ?? []).length }));
   const near = counted.filter(({ hits }) => hits > 0).toSorted((a, b) => b.hits - a.hits).slice(0, 3).map(({ example }) => example);
   const said = words.trim() === "" ? "I see no words in that, so I did nothing." : `I did not understand “${oneLine(words, 100)}”, so I did nothing.`;
