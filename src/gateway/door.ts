@@ -8,18 +8,20 @@ import { openHub } from "./hub.ts";
 import { openLanes } from "./lanes.ts";
 import { openLive } from "./live.ts";
 import { openPages } from "./pages.ts";
-import { access } from "./routes/access.ts";
+import { access as accessRoutes } from "./routes/access.ts";
 import { answers } from "./routes/answers.ts";
 import { sessions } from "./routes/sessions.ts";
 import { settings } from "./routes/settings.ts";
 import { twizzy } from "./routes/twizzy.ts";
 import { enter, type Gate, type Handlers, makeRouter, type Visit } from "./table.ts";
 
-export const handlers: Handlers = { ...access, ...sessions, ...answers, ...settings, ...twizzy };
+export const handlers: Handlers = { ...accessRoutes, ...sessions, ...answers, ...settings, ...twizzy };
 
 export interface DoorOptions {
-  host: string;
-  port: number;
+  /** Default: as configured. */
+  host?: string | undefined;
+  /** 0 takes a free one. Absent: nothing listens, there is only the door inside the process. */
+  port?: number | undefined;
   /** Folder of the built page; without one a plain answer says how to build it. */
   web?: string | undefined;
   /** Made when absent. */
@@ -38,12 +40,13 @@ export interface Door {
 
 export function openDoor(steward: Steward, options: DoorOptions): Door {
   const stop = new AbortController();
-  const own: Own = { host: options.host, port: options.port };
-  const loopback = isLoopback(plainAddress(options.host));
-  if (!loopback && steward.settings.config().auth.local === "open") steward.log("warning", 'auth.local "open" holds on loopback addresses only; it is off here', { host: options.host });
+  const { server, auth: access } = steward.settings.config();
+  const own: Own = { host: options.host ?? server.host, port: options.port ?? server.port };
+  const loopback = isLoopback(plainAddress(own.host));
+  if (!loopback && access.local === "open") steward.log("warning", 'auth.local "open" holds on loopback addresses only; it is off here', { host: own.host });
   const auth = openAuth(steward, { localToken: options.localToken ?? randomBytes(32).toString("base64url"), port: () => own.port, loopback });
   const live = openLive(auth);
-  const name = options.host === "0.0.0.0" || options.host === "::" ? "127.0.0.1" : options.host;
+  const name = own.host === "0.0.0.0" || own.host === "::" ? "127.0.0.1" : own.host;
   const gate: Gate = {
     steward, auth, live, own,
     hub: openHub(steward.store, stop.signal),

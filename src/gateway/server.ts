@@ -33,8 +33,10 @@ export interface Gateway {
 
 const CLOSE_MS = 1500;
 
-/** Throws conflict when the port is in use. Port 0 takes a free one. */
+/** Throws conflict when the port is in use. Port 0 takes a free one; without a port nothing listens. */
 export async function openGateway(steward: Steward, options: DoorOptions): Promise<Gateway> {
+  const { host = steward.settings.config().server.host, port } = options;
+  if (port === undefined) return gateway(openDoor(steward, { ...options, host }), { close: async (door) => door.close() });
   const server = createServer({ headersTimeout: 5000, requestTimeout: 3_600_000, connectionsCheckingInterval: 1000, keepAliveTimeout: 5000, maxHeaderSize: 16_384 });
   server.maxHeadersCount = 100;
   const connections = new Set<Socket>();
@@ -42,21 +44,25 @@ export async function openGateway(steward: Steward, options: DoorOptions): Promi
     connections.add(socket);
     socket.on("close", () => connections.delete(socket));
   });
-  const port = await listen(server, options);
-  const door = openDoor(steward, { ...options, port });
+  const taken = await listen(server, { host, port });
+  const door = openDoor(steward, { ...options, host, port: taken });
   serve(server, door);
+  return gateway(door, { close: () => close(server, door, connections) });
+}
+
+function gateway(door: Door, { close }: { close(door: Door): Promise<void> }): Gateway {
   const { gate } = door;
   return {
     url: gate.url(),
-    port,
+    port: gate.own.port,
     fetch: (request, who = { ...OWNER, via: "token" }) => door.inside(request, who),
     claimLink: async () => claimUrl(gate, (await gate.auth.claim()).code),
     localToken: gate.auth.localToken,
-    close: () => close(server, door, connections),
+    close: () => close(door),
   };
 }
 
-async function listen(server: Server, { host, port }: DoorOptions): Promise<number> {
+async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen({ host, port }, resolve);
