@@ -13,7 +13,7 @@ export type HostPlace = Files & Pick<Computer, "home" | "workspace" | "platform"
 export async function hostPlace(options: ComputerOptions): Promise<HostPlace> {
   await fs.mkdir(options.workspace, { recursive: true, mode: 0o700 });
   const [home, workspace] = await Promise.all([fs.realpath(options.home), fs.realpath(options.workspace)]);
-  const files = openFiles({ home, workspace, mounts: [{ at: "/", host: "/" }] }, options.hidden);
+  const files = openFiles({ home, workspace, mounts: [{ at: "/", host: "/" }] }, () => options.hidden());
   return { ...files, home, workspace, platform: process.platform, shell: noShell, dispose: async () => {} };
 }
 

@@ -1,0 +1,84 @@
+// The owner's machine behind walls: mode guarded. bubblewrap on Linux, seatbelt on macOS; what a person may ask for is left to the policy above.
+import { promises as fs } from "node:fs";
+import type { ComputerKind, ComputerOptions, ExecOptions, ExecResult } from "../core/ports.ts";
+import { hasCode, StewardError } from "../std/error.ts";
+import { randomText } from "../std/id.ts";
+import { bubblewrapMissing, findTools, INSIDE_GID, INSIDE_UID, runInside, type Inside } from "./bubblewrap.ts";
+import { environmentOf, shellPath, userName } from "./environment.ts";
+import { checked, folderOf, hostExec, hostPlace, type Asked, type HostPlace } from "./local.ts";
+import { run } from "./process.ts";
+import { seatbeltArguments, seatbeltMissing } from "./seatbelt.ts";
+import { sightMounts } from "./sight.ts";
+
+const guarded: ComputerKind = {
+  name: "guarded",
+  async missing() {
+    if (process.platform === "linux") return bubblewrapMissing();
+    return process.platform === "darwin" ? seatbeltMissing() : "A guarded computer needs Linux or macOS";
+  },
+  async open(options) {
+    const place = await hostPlace(options);
+    return { mode: options.mode, ...place, exec: (command, how = {}) => exec(options, place, { command, how }) };
+  },
+};
+export default guarded;
+
+async function exec(options: ComputerOptions, place: HostPlace, asked: Asked): Promise<ExecResult> {
+  const argv = checked(asked.command);
+  if (asked.how.desktop) {
+    if (!argv) throw new StewardError("denied", "Permission denied: only a program with its arguments runs on the desktop");
+    const { env: _, ...how } = asked.how; // LD_PRELOAD and the like would run outside the walls
+    return hostExec(options, place, { command: argv, how });
+  }
+  const shell = await shellPath();
+  const wanted: Wanted = { argv: argv ?? [shell, "-c", asked.command as string], shell, cwd: await folderOf(place, asked.how.cwd) };
+  if (process.platform === "darwin") return seatbeltExec(options, place, wanted, asked.how);
+  return bubblewrapExec(options, place, wanted, asked.how).catch((error: unknown) => {
+    // A hidden path or a socket went away between being seen and being mounted; the command has not begun.
+    if (!hasCode(error, "unavailable")) throw error;
+    return bubblewrapExec(options, place, wanted, asked.how);
+  });
+}
+
+interface Wanted {
+  argv: string[];
+  shell: string;
+  cwd: string;
+}
+
+function environment(options: ComputerOptions, place: HostPlace, { shell }: Wanted, how: ExecOptions): Record<string, string> {
+  const person = { home: place.home, user: userName(options.env), shell };
+  return { ...environmentOf(person, options.env), TMPDIR: "/tmp", XDG_CACHE_HOME: "/tmp/.cache", ...how.env };
+}
+
+async function bubblewrapExec(options: ComputerOptions, place: HostPlace, wanted: Wanted, how: ExecOptions): Promise<ExecResult> {
+  const [tools, steward] = await Promise.all([findTools(), realOr(options.steward)]);
+  const network = how.network === true;
+  const inside: Inside = {
+    mounts: await sightMounts({ home: place.home, workspace: place.workspace, steward, hidden: options.hidden(), network }),
+    argv: wanted.argv,
+    cwd: wanted.cwd,
+    env: environment(options, place, wanted, how),
+    hostname: "guarded",
+    network,
+    ...(INSIDE_UID === process.getuid?.() && INSIDE_GID === process.getgid?.() ? {} : { user: { name: "owner", home: place.home, shell: wanted.shell } }),
+  };
+  return runInside(tools, inside, how);
+}
+
+async function seatbeltExec(options: ComputerOptions, place: HostPlace, wanted: Wanted, how: ExecOptions): Promise<ExecResult> {
+  const hidden = await Promise.all([options.steward, ...options.hidden()].map(realOr));
+  const temporary = await fs.mkdtemp("/private/tmp/steward-");
+  try {
+    const args = seatbeltArguments({ home: place.home, workspace: place.workspace, temporary, hidden, network: how.network === true });
+    const env = { ...environment(options, place, wanted, how), TMPDIR: temporary, XDG_CACHE_HOME: `${temporary}/.cache` };
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const program = { file: "/usr/bin/sandbox-exec", args: [...args, "/usr/bin/env", "-i", ...variables, ...wanted.argv], cwd: wanted.cwd, env: {}, marker: randomText(20) };
+    const { status: _, ...result } = await run(program, how);
+    return result;
+  } finally {
+    await fs.rm(temporary, { recursive: true, force: true });
+  }
+}
+
+const realOr = (full: string): Promise<string> => fs.realpath(full).catch(() => full);
