@@ -7,7 +7,7 @@ import type { ModelHost, ModelKind } from "../src/core/ports.ts";
 import { StewardError } from "../src/std/error.ts";
 import anthropic from "../src/models/anthropic.ts";
 import compatible from "../src/models/compatible.ts";
-import { retryTime } from "../src/models/faults.ts";
+import { retryTime } from "../src/models/retry-time.ts";
 import kimiCode from "../src/models/kimi-code.ts";
 import moonshot from "../src/models/moonshot.ts";
 import ollama from "../src/models/ollama.ts";

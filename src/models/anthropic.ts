@@ -5,7 +5,8 @@ import type { ModelKind } from "../core/ports.ts";
 import { newId } from "../std/id.ts";
 import { filled } from "./completions.ts";
 import { explain, thrown } from "./faults.ts";
-import { address, getJson, guarded, half, openWire, settings, type Wire } from "./wire.ts";
+import { address, getJson, guarded, openWire, settings, type Wire } from "./wire.ts";
+import { half } from "./wire-errors.ts";
 
 const config = z.strictObject({
   ...settings,

@@ -49,7 +49,7 @@ export default kind;
 
 const withoutThinking = (body: Body): Body => ({
   ...body,
-  messages: (body["messages"] as Body[]).map(({ reasoning_content: _, ...message }) => message),
+  messages: (body["messages"] as Body[]).map((message) => ({ ...message, reasoning_content: undefined })),
 });
 
 const windows: [RegExp, number][] = [

@@ -2,7 +2,9 @@
 import type { Failure } from "../core/types.ts";
 import { failureOf, messageOf, StewardError } from "../std/error.ts";
 import { oneLine, visible } from "../std/text.ts";
-import { half, redacted, unreadable, type Wire } from "./wire.ts";
+import { retryTime } from "./retry-time.ts";
+import type { Wire } from "./wire.ts";
+import { half, redacted, unreadable } from "./wire-errors.ts";
 
 interface Fault {
   status: number | undefined;
@@ -116,7 +118,7 @@ interface Case {
   id: string;
   wire: Wire;
 }
-type Rule = { when(fault: Fault): boolean; then(fault: Fault, at: Case): Failure };
+type Rule = { when(fault: Fault): boolean; say(fault: Fault, at: Case): Failure };
 
 const has =
   (pattern: RegExp) =>
@@ -149,7 +151,7 @@ const rules: Rule[] = [
           /context.?(length|window)|maximum context|prompt is too long|input is too long|too many (input )?tokens|request_too_large|exceeds?.{0,40}(context|token limit)/,
         ),
       )(fault),
-    then: (_fault, { id }) => ({
+    say: (_fault, { id }) => ({
       code: "limit",
       message: `The conversation is too long for ${id}.`,
       hint: "Start a new session, or choose a model with a larger window.",
@@ -162,7 +164,7 @@ const rules: Rule[] = [
         /insufficient_quota|exceeded_current_quota|exceeded your current quota|credit balance|insufficient.{0,10}balance|billing|payment required/,
       ),
     ),
-    then: (_fault, { wire }) => ({
+    say: (_fault, { wire }) => ({
       code: "limit",
       message: `The account at ${wire.name} has no credit left.`,
       hint: "Add credit there, or choose another model.",
@@ -170,11 +172,11 @@ const rules: Rule[] = [
   },
   {
     when: either(status(401), has(/invalid_api_key|incorrect api key|invalid api key|authentication_error|invalid_authentication/)),
-    then: (_fault, { wire }) => refusedKey(wire),
+    say: (_fault, { wire }) => refusedKey(wire),
   },
   {
     when: has(/content.?filter|content_policy|content management policy|responsible ai|high risk|safety/),
-    then: (fault, { wire }) => ({
+    say: (fault, { wire }) => ({
       code: "invalid",
       message: `${wire.name} refuses to answer this${quote(fault)}`,
       hint: "Say it differently, or choose another model.",
@@ -182,17 +184,17 @@ const rules: Rule[] = [
   },
   {
     when: either(status(403), has(/permission_(denied|error)/)),
-    then: (fault, { wire }) => ({ code: "denied", message: `${wire.name} does not allow this${quote(fault)}`, hint: keyHint(wire) }),
+    say: (fault, { wire }) => ({ code: "denied", message: `${wire.name} does not allow this${quote(fault)}`, hint: keyHint(wire) }),
   },
-  { when: either(status(429), has(/rate.?limit|too many requests/)), then: limited },
+  { when: either(status(429), has(/rate.?limit|too many requests/)), say: limited },
   {
     when: either(status(529), has(/overloaded/)),
-    then: (fault, { wire }) => ({ code: "unavailable", message: `${wire.name} is overloaded.`, hint: AGAIN, ...timeOf(fault, wire) }),
+    say: (fault, { wire }) => ({ code: "unavailable", message: `${wire.name} is overloaded.`, hint: AGAIN, ...timeOf(fault, wire) }),
   },
   {
     when: (fault) =>
       (fault.status ?? 0) >= 500 || either(status(408, 409, 425), has(/server_error|internal_error|api_error|timeout|unavailable/))(fault),
-    then: (fault, { wire }) => ({
+    say: (fault, { wire }) => ({
       code: "unavailable",
       message: `${wire.name} is not working right now${fault.status === undefined ? quote(fault) : ` (status ${fault.status}).`}`,
       hint: AGAIN,
@@ -201,7 +203,7 @@ const rules: Rule[] = [
   },
   {
     when: (fault) => (fault.status ?? 0) >= 400 || has(/invalid_request/)(fault),
-    then: (fault, { wire }) => ({
+    say: (fault, { wire }) => ({
       code: "invalid",
       message: `${wire.name} did not accept the request${quote(fault)}`,
       hint: "Choose another model, or change the message.",
@@ -209,11 +211,11 @@ const rules: Rule[] = [
   },
   {
     when: () => true,
-    then: (fault, { wire }) => ({ code: "unavailable", message: `${wire.name} reported a problem${quote(fault)}`, hint: AGAIN }),
+    say: (fault, { wire }) => ({ code: "unavailable", message: `${wire.name} reported a problem${quote(fault)}`, hint: AGAIN }),
   },
 ];
 
-const refusalOf = (fault: Fault, at: Case): Failure => rules.find((rule) => rule.when(fault))!.then(fault, at);
+const refusalOf = (fault: Fault, at: Case): Failure => rules.find((rule) => rule.when(fault))!.say(fault, at);
 
 /** Says which variable the key came from when it came from one, since that one wins over the settings page. */
 function keyHint({ name, key, host, advice }: Wire): string {
@@ -274,42 +276,4 @@ function limited(fault: Fault, { wire }: Case): Failure {
 function timeOf(fault: Fault, wire: Wire): { retryAt?: number } {
   const retryAt = retryTime(fault.headers, wire.host.now());
   return retryAt === undefined ? {} : { retryAt };
-}
-
-/** Epoch milliseconds from retry-after (seconds or a date) or the reset headers of what is used up; at most 31 days ahead. */
-export function retryTime(headers: Record<string, string>, now: number): number | undefined {
-  const direct = [delay(headers["retry-after-ms"], 1), delay(headers["retry-after"], 1000)].find((ms) => ms !== undefined);
-  const after = direct ?? date(headers["retry-after"], now);
-  const resets = Object.entries(headers).flatMap(([name, value]) => {
-    const kind = /^(?:x-ratelimit-reset(.*)|(?:x|anthropic)-ratelimit-(.+)-reset|ratelimit-reset(.*))$/.exec(name);
-    if (kind === null || Number(remaining(headers, kind[1] ?? kind[2] ?? kind[3] ?? "")) > 0) return [];
-    return reset(value, now) ?? [];
-  });
-  const wait = after ?? (resets.length > 0 ? Math.max(...resets) : undefined);
-  return wait === undefined ? undefined : now + Math.min(Math.max(0, Math.round(wait)), 31 * 86_400_000);
-}
-
-const remaining = (headers: Record<string, string>, kind: string): string | undefined =>
-  headers[`x-ratelimit-remaining${kind}`] ??
-  headers[`anthropic-ratelimit-${kind}-remaining`] ??
-  headers[`x-ratelimit-${kind}-remaining`] ??
-  headers[`ratelimit-remaining${kind}`];
-
-function delay(value: string | undefined, unit: number): number | undefined {
-  return value !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) * unit : undefined;
-}
-function date(value: string | undefined, now: number): number | undefined {
-  const at = value === undefined || !/[a-z]{3}|\d{4}-\d\d/i.test(value) ? Number.NaN : Date.parse(value);
-  return Number.isNaN(at) ? undefined : at - now;
-}
-/** "6m0s", "20ms", seconds from now, epoch seconds or milliseconds, or a date. Milliseconds from now. */
-function reset(value: string, now: number): number | undefined {
-  const number = delay(value, 1);
-  if (number !== undefined) return number > 1e12 ? number - now : number > 1e9 ? number * 1000 - now : number * 1000;
-  if (/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(value))
-    return [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)].reduce(
-      (sum, [, count, unit]) => sum + Number(count) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as "s"],
-      0,
-    );
-  return date(value, now);
 }

@@ -7,7 +7,8 @@ import type {
   LanguageModelV4Usage,
 } from "@ai-sdk/provider";
 import { newId } from "../std/id.ts";
-import { half, textOf, unreadable } from "./wire.ts";
+import { textOf } from "./wire.ts";
+import { half, unreadable } from "./wire-errors.ts";
 
 interface Line {
   error?: unknown;

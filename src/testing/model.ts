@@ -182,6 +182,12 @@ function answers({ wire, server, open }: ModelSubject): void {
     assert.equal(await Promise.race([server.requests.at(-1)!.closed, after(1000, "still open", { ref: false })]), "left");
     assert.ok(performance.now() - began < 1000);
   });
+  test("a reader that goes away ends it on the wire", async () => {
+    server.script([{ do: "text", text: "begins" }, { do: "hang" }]);
+    const { stream } = await (await open()).model("test-1").doStream({ prompt: [user("hi")] });
+    for await (const part of stream) if (part.type === "text-delta") break;
+    assert.equal(await Promise.race([server.requests.at(-1)!.closed, after(1000, "still open", { ref: false })]), "left");
+  });
   test("the models that it offers", async () => {
     const provider = await open();
     assert.deepEqual(await provider.list(), server.models);
