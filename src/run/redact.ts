@@ -38,7 +38,8 @@ function formsOf(value: string): string[] {
   const lower = [url, strict].map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()));
   const all = [...forms, ...lower, ...base64Forms(utf8)];
   const once = all.map(escaped);
-  return [...new Set([...all, ...once, ...once.map(escaped)])]
+  const twice = once.map(escaped);
+  return [...new Set([...all, ...once, ...twice, ...twice.map(escaped)])]
     .filter((form) => form.length >= shortest)
     .sort((a, b) => b.length - a.length);
 }
