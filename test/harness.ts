@@ -32,9 +32,14 @@ export interface HarnessOptions {
   config?: Record<string, unknown>;
 }
 
+const made: string[] = [];
+process.once("exit", () => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+});
+
 export function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), "steward-test-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  made.push(folder);
   return folder;
 }
 

@@ -1,0 +1,184 @@
+// The flows that are killed at each of their commits, what the world outside has seen of them, and what must hold in the end.
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod/mini";
+import type { Event } from "../src/core/events.ts";
+import type { Store, Tool } from "../src/core/ports.ts";
+import { answerAsk, openAsks } from "../src/run/asks.ts";
+import { receive, say } from "../src/run/inbox.ts";
+import { makeSession } from "../src/run/sessions.ts";
+import type { Steward } from "../src/run/steward.ts";
+import { startWorker } from "../src/run/worker.ts";
+import { keepingChannel } from "../src/testing/channel.ts";
+import type { Mortal } from "../src/testing/mortal.ts";
+import { scripted, type Said } from "../src/testing/scripted.ts";
+import { harness, OWNER } from "./harness.ts";
+
+const SESSION = "ses_crash";
+
+/** What the world outside has seen, in files: it outlives every process. */
+export interface World {
+  home: string;
+  now(): number;
+}
+const file = (world: World, name: "ran" | "sent"): string => join(world.home, name);
+const note = (world: World, name: "ran" | "sent", line: string): void => appendFileSync(file(world, name), `${line}\n`);
+const noted = (world: World, name: "ran" | "sent"): string[] => (existsSync(file(world, name)) ? readFileSync(file(world, name), "utf8").split("\n").slice(0, -1) : []);
+
+interface Life {
+  steward: Steward;
+  store: Mortal;
+  world: World;
+}
+export interface Flow {
+  name: string;
+  script(prompt: string): Said[];
+  /** What a person or a platform does; it is done again by the heir, as platforms do when they were not answered. */
+  drive(life: Life): Promise<void>;
+  /** Runs beside the worker. */
+  beside?(life: Life): Promise<void>;
+  check(events: Event[], world: World, where: string): void;
+}
+
+const work = (world: World): Tool<{ name: string }> => ({
+  name: "work",
+  description: "Does a thing that must not be done twice.",
+  capability: "none",
+  effect: "write",
+  input: z.object({ name: z.string() }),
+  async run({ name }) {
+    note(world, "ran", name);
+    return { output: `did ${name}` };
+  },
+});
+const touch: Tool<{ path: string }> = {
+  name: "touch",
+  description: "Makes a file.",
+  capability: "filesystem",
+  effect: "write",
+  input: z.object({ path: z.string() }),
+  async run({ path }, { computer }) {
+    await computer.write(path, new Uint8Array([120]));
+    return { output: "made" };
+  },
+};
+
+const speak = (text: string, key: string) => ({ session: SESSION, key, parts: [{ type: "text" as const, text }] });
+const called = (prompt: string): boolean => prompt.includes('"tool-result"');
+const texts = (events: Event[]): string[] => events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "text" ? [event.item.text] : []));
+const results = (events: Event[]) => events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result] : []));
+const count = (events: Event[], type: Event["type"]): number => events.filter((event) => event.type === type).length;
+
+function oneTurn(events: Event[], where: string): void {
+  for (const type of ["message.received", "turn.started", "turn.completed"] as const) assert.equal(count(events, type), 1, `${where}: ${type}\n${JSON.stringify(events, null, 1)}`);
+  const end = events.at(-1)!;
+  assert.equal(events.findLast((event) => event.type === "turn.completed")?.type === "turn.completed" && JSON.stringify(end).includes('"failed"'), false, where);
+}
+
+/** Every call has one result; it ran once, or its outcome is labelled as unknown; it never ran twice. */
+function callsAreHonest(events: Event[], world: World, where: string): void {
+  const counts = new Map<string, number>();
+  for (const name of noted(world, "ran")) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const [name, times] of counts) assert.equal(times, 1, `${where}: ${name} ran ${times} times`);
+  for (const result of results(events)) assert.ok(result?.success || /not known whether/.test(result?.error ?? ""), `${where}: ${JSON.stringify(result)}`);
+}
+
+export const flows: Flow[] = [
+  {
+    name: "a plain turn",
+    script: () => [{ text: "hello" }],
+    drive: async ({ steward }) => void (await say(steward, OWNER, speak("hi", "k1"))),
+    check(events, _world, where) {
+      oneTurn(events, where);
+      assert.deepEqual(texts(events), ["hello"], where);
+    },
+  },
+  {
+    name: "a turn with two tool calls",
+    script: (prompt) => (called(prompt) ? [{ text: "done" }] : [{ text: "working" }, { call: "work", input: { name: "a" } }, { call: "work", input: { name: "b" } }]),
+    drive: async ({ steward }) => void (await say(steward, OWNER, speak("go", "k1"))),
+    check(events, world, where) {
+      oneTurn(events, where);
+      assert.deepEqual(texts(events), ["working", "done"], where);
+      assert.equal(results(events).length, 2, where);
+      callsAreHonest(events, world, where);
+    },
+  },
+  {
+    name: "a turn waiting on an ask",
+    script: (prompt) => (called(prompt) ? [{ text: "done" }] : [{ call: "touch", input: { path: "~/file" } }]),
+    drive: async ({ steward }) => void (await say(steward, OWNER, speak("write", "k1"))),
+    async beside({ steward, store }) {
+      for (let tries = 0; tries < 400 && !store.dead(); tries++) {
+        const [ask] = await openAsks(steward, OWNER);
+        if (ask) return answerAsk(steward, OWNER, ask.id, { choice: "allow" });
+        if ((await steward.store.jobs()).running + (await steward.store.jobs()).due === 0) return;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    },
+    check(events, world, where) {
+      oneTurn(events, where);
+      for (const type of ["ask.opened", "ask.answered"] as const) assert.equal(count(events, type), 1, where);
+      assert.equal(results(events).length, 1, where);
+      callsAreHonest(events, world, where);
+      assert.deepEqual(texts(events), ["done"], where);
+    },
+  },
+  {
+    name: "a steered turn",
+    script(prompt) {
+      const done = prompt.split('"tool-result"').length - 1;
+      return prompt.includes("also") ? [{ text: "both" }] : done > 4 ? [{ text: "first only" }] : [{ call: "work", input: { name: `w${done}` } }];
+    },
+    drive: async ({ steward }) => void (await say(steward, OWNER, speak("one", "k1"))),
+    async beside({ steward, store, world }) {
+      for (let tries = 0; tries < 400 && !store.dead() && noted(world, "ran").length === 0; tries++) await new Promise((resolve) => setTimeout(resolve, 1));
+      await say(steward, OWNER, speak("also two", "k2"));
+    },
+    check(events, world, where) {
+      assert.equal(count(events, "message.received"), 2, where);
+      assert.equal(count(events, "turn.started"), count(events, "turn.completed"), where);
+      assert.equal(texts(events).at(-1), "both", where);
+      callsAreHonest(events, world, where);
+    },
+  },
+  {
+    name: "a delivery",
+    script: () => [{ text: "hello" }],
+    drive: ({ steward }) => receive(steward, { key: "m1", from: "u1", to: { channel: "chat", chat: "7" }, parts: [{ type: "text", text: "hi" }] }),
+    check(events, world, where) {
+      oneTurn(events, where);
+      assert.equal(count(events, "delivery.settled"), 1, where);
+      const settled = events.find((event) => event.type === "delivery.settled");
+      assert.ok(noted(world, "sent").length === 1 || (settled?.type === "delivery.settled" && settled.unknown === true), `${where}: ${JSON.stringify(settled)} ${noted(world, "sent").length} sent`);
+      assert.ok(noted(world, "sent").length <= 1, `${where}: sent ${noted(world, "sent").length} times`);
+    },
+  },
+];
+
+/** One process: drives the flow and works until nothing is left to do, or until it dies. */
+export async function live(flow: Flow, store: Mortal, world: World): Promise<void> {
+  const channel = { ...keepingChannel(), send: async (_to: unknown, text: string) => (note(world, "sent", text), "r") };
+  const model = scripted((request) => flow.script(JSON.stringify(request.prompt)));
+  const steward = harness({ store, model, tools: [work(world), touch] as Tool[], channels: { chat: channel }, home: world.home, now: world.now });
+  const life = { steward, store, world };
+  const worker = startWorker(steward, { name: "w", auto: false });
+  await makeSession(steward, OWNER, { id: SESSION }).catch(unlessDead(store));
+  await steward.store.commit({ put: { "paired/chat/u1": { person: "owner", role: "owner" } } }).catch(unlessDead(store));
+  await flow.drive(life).catch(unlessDead(store));
+  await Promise.all([worker.drain(), flow.beside?.(life).catch(unlessDead(store))]);
+  await worker.drain();
+}
+
+const unlessDead = (store: Mortal) => (error: unknown): void => {
+  if (!store.dead()) throw error;
+};
+
+export async function eventsOf(store: Store): Promise<Event[]> {
+  const sessions = (await store.list("p/owner/session/")).map(({ value }) => (value as { id: string }).id);
+  const logs = await Promise.all(sessions.map((session) => store.events(session)));
+  for (const log of logs) assert.deepEqual(log.map(({ seq }) => seq), log.map((_, at) => at + 1));
+  return logs.flat().map(({ event }) => event);
+}
+
