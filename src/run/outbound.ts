@@ -238,7 +238,7 @@ function explain(error: unknown, { call, given, total }: { call: Call; given: Re
   for (let inner = error, depth = 0; inner instanceof Error && depth < 5; inner = inner.cause, depth++)
     if (inner instanceof StewardError) return inner;
   const root = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = (root as { code?: string }).code ?? "";
+  const code = String((root as { code?: unknown }).code);
   const late = code.includes("TIMEOUT") || (error instanceof Error && error.name === "TimeoutError");
   const why = late
     ? `did not answer in time${total === undefined ? "" : ` (${total / 1000} s)`}`
