@@ -104,7 +104,7 @@ function changed(
     else if (value !== undefined) fields.set(name, value);
   }
   for (const [name, value] of Object.entries(add)) {
-    const sum = Number(fields.get(name) ?? 0) + value;
+    const sum = ((fields.get(name) ?? 0) as number) + value;
     if (!Number.isFinite(sum)) throw new StewardError("invalid", `Field ${name} of document ${key} is not a number`);
     fields.set(name, sum);
   }
