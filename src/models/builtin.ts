@@ -1,5 +1,12 @@
 // The model that needs no network, key or weights: plain requests read by rules. Here it is put into the shape of a language model; the rules are in builtin/.
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Content, LanguageModelV4FinishReason, LanguageModelV4StreamPart, LanguageModelV4Usage } from "@ai-sdk/provider";
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Content,
+  LanguageModelV4FinishReason,
+  LanguageModelV4StreamPart,
+  LanguageModelV4Usage,
+} from "@ai-sdk/provider";
 import * as z from "zod/mini";
 import type { ModelHost, ModelKind } from "../core/ports.ts";
 import { failureOf, StewardError } from "../std/error.ts";
@@ -54,16 +61,33 @@ function replyOf({ text, call }: Answer, options: LanguageModelV4CallOptions): R
   const read = options.prompt.reduce((sum, message) => sum + size(message), tokens(JSON.stringify(options.tools ?? [])));
   const written = tokens(call ? text + call.tool + input : text);
   return {
-    content: [...(text ? [{ type: "text" as const, text }] : []), ...(call ? [{ type: "tool-call" as const, toolCallId: newId("call"), toolName: call.tool, input }] : [])],
+    content: [
+      ...(text ? [{ type: "text" as const, text }] : []),
+      ...(call ? [{ type: "tool-call" as const, toolCallId: newId("call"), toolName: call.tool, input }] : []),
+    ],
     finishReason: { unified: call ? "tool-calls" : "stop", raw: undefined },
-    usage: { inputTokens: { total: read, noCache: read, cacheRead: 0, cacheWrite: 0 }, outputTokens: { total: written, text: written, reasoning: 0 } },
+    usage: {
+      inputTokens: { total: read, noCache: read, cacheRead: 0, cacheWrite: 0 },
+      outputTokens: { total: written, text: written, reasoning: 0 },
+    },
   };
 }
 
 /** Tokens of one message; files count as nothing, as they are not read. */
 function size({ content }: LanguageModelV4CallOptions["prompt"][number]): number {
   if (typeof content === "string") return tokens(content);
-  return content.reduce((sum, part) => sum + (part.type === "text" ? tokens(part.text) : part.type === "tool-call" ? tokens(JSON.stringify(part.input)) : part.type === "tool-result" && part.output.type === "text" ? tokens(part.output.value) : 0), 0);
+  return content.reduce(
+    (sum, part) =>
+      sum +
+      (part.type === "text"
+        ? tokens(part.text)
+        : part.type === "tool-call"
+          ? tokens(JSON.stringify(part.input))
+          : part.type === "tool-result" && part.output.type === "text"
+            ? tokens(part.output.value)
+            : 0),
+    0,
+  );
 }
 
 function* partsOf({ content, finishReason, usage }: Reply): Generator<LanguageModelV4StreamPart> {

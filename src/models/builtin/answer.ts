@@ -25,7 +25,16 @@ interface Step {
   /** The question that the last answer ended with. */
   ask?: Ask;
 }
-const HARMLESS = new Set(["read_file", "list_directory", "file_info", "find_files", "search_files", "list_running_apps", "get_app_info", "recall"]);
+const HARMLESS = new Set([
+  "read_file",
+  "list_directory",
+  "file_info",
+  "find_files",
+  "search_files",
+  "list_running_apps",
+  "get_app_info",
+  "recall",
+]);
 const LONGEST = 100_000;
 
 /** What to say or call now. Never throws, never names a tool that is not offered. */
@@ -41,7 +50,13 @@ export function answer(list: Exchange[], offered: ReadonlySet<string>, clock: { 
     const before = unfinished(list.slice(0, index), known, kept);
     const step: Step = { done: exchange.done, known, offered, ...(ask ? { ask } : {}) };
     const walk = walkThrough([...before.first, ...(ask?.verbatim ? [whole(exchange.text, kept)] : requests(exchange.text, kept))], step);
-    if (index === list.length - 1) return { ...walk, text: [...(exchange.done.length === 0 ? before.notes : []), ...(walk.text ? [walk.text] : [])].join("\n\n") || (walk.call ? "" : "Done.") };
+    if (index === list.length - 1)
+      return {
+        ...walk,
+        text:
+          [...(exchange.done.length === 0 ? before.notes : []), ...(walk.text ? [walk.text] : [])].join("\n\n") ||
+          (walk.call ? "" : "Done."),
+      };
     known = exchange.done.reduce(after, known);
     ask = walk.ask && exchange.reply.endsWith(walk.ask.ask) ? walk.ask : undefined;
   }
@@ -58,7 +73,11 @@ function unfinished(list: Exchange[], known: Known, kept: Kept): { first: Reques
     const meanings = parts.map((part) => understand(part, known));
     const last = done.at(-1);
     if (last) notes.push(last.result.success ? tell(last.call, last.result, known) : wrong(last.call, last.result));
-    if (!last && meanings.every((meaning) => "say" in meaning || ("calls" in meaning && meaning.calls.every(({ tool }) => HARMLESS.has(tool))))) first.push(...parts);
+    if (
+      !last &&
+      meanings.every((meaning) => "say" in meaning || ("calls" in meaning && meaning.calls.every(({ tool }) => HARMLESS.has(tool))))
+    )
+      first.push(...parts);
     else if (done.length < parts.length) notes.push(`I did not finish “${oneLine(text, 100)}”. Say it again if you still want it.`);
   }
   return { first, notes };
@@ -68,7 +87,12 @@ function walkThrough(parts: Request[], step: Step): Walk {
   let known = step.known;
   let at = 0;
   let said: string[] = [];
-  const stop = (index: number, text: string, more: { ask?: Ask } = {}): Walk => ({ text: [...said, text, ...leftOut(parts.slice(index + 1))].join("\n\n"), known, ...more });
+  const stop = (index: number, text: string): Walk => ({ text: [...said, text, ...leftOut(parts.slice(index + 1))].join("\n\n"), known });
+  const question = (index: number, ask: Ask): Walk => ({
+    text: [...said, ...leftOut(parts.slice(index + 1), "First a question, so I did"), ask.ask].join("\n\n"),
+    known,
+    ask,
+  });
   if (parts.length === 0) said.push(unclear("").say);
   for (const [index, part] of parts.entries()) {
     const queue: (Call | Meaning)[] = [(index === 0 ? answered(part, step.ask, known) : undefined) ?? understand(part, known)];
@@ -76,7 +100,7 @@ function walkThrough(parts: Request[], step: Step): Walk {
       const ends = "ask" in next || ("say" in next && next.unclear);
       if (ends && at < step.done.length) return { text: foreign(step.done, known), known };
       if ("calls" in next) queue.unshift(...next.calls);
-      else if ("ask" in next) return stop(index, next.ask, { ask: next });
+      else if ("ask" in next) return question(index, next);
       else if ("say" in next) {
         if (next.unclear) return stop(index, next.say);
         said.push(next.say);
@@ -103,12 +127,14 @@ function foreign(done: Done[], known: Known): string {
   return `${result.success ? tell(call, result, known) : wrong(call, result)}\n\nAnother model began this and could not go on. I am the built-in model and stopped here; say what is still to be done.`;
 }
 
-const leftOut = (parts: Request[]): string[] => (parts.length === 0 ? [] : [`So I did not go on with ${parts.map(({ text, typed }) => `“${oneLine(typed(text), 80)}”`).join(", ")}.`]);
+const leftOut = (parts: Request[], so = "So I did"): string[] =>
+  parts.length === 0 ? [] : [`${so} not go on with ${parts.map(({ text, typed }) => `“${oneLine(typed(text), 80)}”`).join(", ")}.`];
 
 /** The message as the answer to the question asked before, unless it is a request of its own. */
 function answered(part: Request, ask: Ask | undefined, known: Known): Meaning | undefined {
   if (!ask) return undefined;
-  if (/^(?:never ?mind|cancel|stop|no|nothing|forget it|no thanks)[.!]?$/i.test(part.typed(part.plain))) return { say: "All right, I did nothing." };
+  if (/^(?:never ?mind|cancel|stop|no|nothing|forget it|no thanks)[.!]?$/i.test(part.typed(part.plain)))
+    return { say: "All right, I did nothing." };
   if (ask.verbatim) return ask.then(part.plain);
   const own = understand(part, known);
   return "say" in own && own.unclear ? ask.then(part.plain) : undefined;
@@ -116,12 +142,13 @@ function answered(part: Request, ask: Ask | undefined, known: Known): Meaning | 
 
 /** What "it" and "there" mean after this call. */
 function after(known: Known, { call, result }: Done): Known {
-  const text = (key: string) => (typeof call.input[key] === "string" ? (call.input[key] as string) : undefined);
+  const text = (key: string) => (typeof call.input[key] === "string" ? call.input[key] : undefined);
   if (!result.success) return known;
-  if (call.tool === "delete_file") return { now: known.now, zone: known.zone, ...(known.folder && known.folder !== text("path") ? { folder: known.folder } : {}) };
+  if (call.tool === "delete_file")
+    return { now: known.now, zone: known.zone, ...(known.folder && known.folder !== text("path") ? { folder: known.folder } : {}) };
   if (call.tool === "find_files") {
     const hits = found(result.output);
-    return hits.length === 1 && hits[0] ? { ...known, file: hits[0], folder: parentOf(hits[0]) } : known;
+    return hits.length === 1 && hits[0] && !hits[0].startsWith("…") ? { ...known, file: hits[0], folder: parentOf(hits[0]) } : known;
   }
   const path = text("destination") ?? text("path");
   if (path === undefined || call.tool === "search_files") return known;

@@ -14,6 +14,8 @@ export interface Exchange {
 }
 /** More than a follow-up question ever needs; older exchanges are not read. */
 const WINDOW = 8;
+/** When a message was sent may stand before it. */
+const SENT = /^<time>[^<>]{0,60}<\/time>\s*/;
 const SUMMARY = "[Summary of the earlier conversation]";
 
 /** The newest exchanges, oldest first; the last one is to be answered now. */
@@ -22,20 +24,29 @@ export function exchanges(prompt: LanguageModelV4Prompt): Exchange[] {
   const open = new Map<string, Done>();
   for (const message of prompt.slice(start(prompt))) {
     if (message.role === "user") {
-      const text = message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
+      const text = message.content
+        .flatMap((part) => (part.type === "text" ? [part.text] : []))
+        .join("\n")
+        .replace(SENT, "");
       list.push({ text: text.startsWith(SUMMARY) ? "" : text, done: [], reply: text.startsWith(SUMMARY) ? SUMMARY : "" });
     }
     const last = list.at(-1);
     if (!last || message.role === "user" || message.role === "system") continue;
     for (const part of message.content) {
       if (part.type === "tool-call") {
-        const done = { call: { tool: part.toolName, input: objectOf(part.input) }, result: { success: false, output: null, error: "Unknown whether this ran." } };
+        const done = {
+          call: { tool: part.toolName, input: objectOf(part.input) },
+          result: { success: false, output: null, error: "Unknown whether this ran." },
+        };
         open.set(part.toolCallId, done);
         last.done.push(done);
       }
       if (part.type === "tool-result") Object.assign(open.get(part.toolCallId) ?? {}, { result: resultOf(part.output) });
     }
-    if (message.role === "assistant") last.reply = message.content.some(({ type }) => type === "tool-call") ? "" : message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");
+    if (message.role === "assistant")
+      last.reply = message.content.some(({ type }) => type === "tool-call")
+        ? ""
+        : message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");
   }
   return list;
 }
@@ -46,10 +57,10 @@ function start(prompt: LanguageModelV4Prompt): number {
   return 0;
 }
 
-/** The person's time zone, from the line "Time zone: X" of the instructions; undefined when none is named or it is not known here. */
+/** The person's time zone, from "Time zone: X" in the instructions; undefined when none is named or it is not known here. */
 export function zoneOf(prompt: LanguageModelV4Prompt): string | undefined {
   for (const message of prompt) {
-    const zone = message.role === "system" ? /^[-*\s]{0,4}Time zone: ?([\w/+-]{1,60})/im.exec(message.content)?.[1] : undefined;
+    const zone = message.role === "system" ? /\bTime zone: ?([\w/+-]{1,60})/i.exec(message.content)?.[1] : undefined;
     if (zone && isZone(zone)) return zone;
   }
   return undefined;
@@ -57,21 +68,29 @@ export function zoneOf(prompt: LanguageModelV4Prompt): string | undefined {
 
 function isZone(zone: string): boolean {
   try {
-    return new Intl.DateTimeFormat("en", { timeZone: zone }) !== undefined;
+    new Intl.DateTimeFormat("en", { timeZone: zone }).format(0);
+    return true;
   } catch {
     return false;
   }
 }
 
-const objectOf = (value: unknown): Record<string, unknown> => (value !== null && typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
+const objectOf = (value: unknown): Record<string, unknown> =>
+  value !== null && typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 
 function resultOf(output: { type: string; value?: unknown; reason?: string }): Result {
-  if (output.type === "execution-denied") return { success: false, output: null, error: `Denied${output.reason ? `: ${output.reason}` : ""}` };
-  const value = output.type === "content" && Array.isArray(output.value) ? output.value.map((part: { text?: unknown }) => (typeof part?.text === "string" ? part.text : "")).join("") : output.value;
+  if (output.type === "execution-denied")
+    return { success: false, output: null, error: `Denied${output.reason ? `: ${output.reason}` : ""}` };
+  const value =
+    output.type === "content" && Array.isArray(output.value)
+      ? output.value.map((part: { text?: unknown }) => (typeof part?.text === "string" ? part.text : "")).join("")
+      : output.value;
   const parsed = typeof value === "string" ? parse(value) : value;
   const { success, output: inner, error } = objectOf(parsed);
   if (typeof success === "boolean") return { success, output: inner ?? null, error: typeof error === "string" ? error : null };
-  return output.type.startsWith("error") ? { success: false, output: null, error: typeof value === "string" ? value : JSON.stringify(value) } : { success: true, output: parsed, error: null };
+  return output.type.startsWith("error")
+    ? { success: false, output: null, error: typeof value === "string" ? value : JSON.stringify(value) }
+    : { success: true, output: parsed, error: null };
 }
 
 function parse(text: string): unknown {

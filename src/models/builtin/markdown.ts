@@ -17,7 +17,8 @@ export function block(text: string, language = ""): string {
 }
 
 export const plural = (count: number, word: string): string => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-export const asText = (output: unknown): string => (typeof output === "string" ? output : output === null || output === undefined ? "" : JSON.stringify(output, null, 2));
+export const asText = (output: unknown): string =>
+  typeof output === "string" ? output : output === null || output === undefined ? "" : JSON.stringify(output, null, 2);
 
 /** Names and values as a table of two columns. */
 export function table(output: unknown): string {

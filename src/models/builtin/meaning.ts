@@ -40,4 +40,6 @@ export interface Known {
 }
 export type Rule = (request: Request, known: Known) => Meaning | undefined;
 
-export const one = (tool: string, input: Record<string, unknown>, view?: string): Meaning => ({ calls: [{ tool, input, ...(view ? { view } : {}) }] });
+export const one = (tool: string, input: Record<string, unknown>, view?: string): Meaning => ({
+  calls: [{ tool, input, ...(view ? { view } : {}) }],
+});

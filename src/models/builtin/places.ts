@@ -11,19 +11,40 @@ export interface Place {
 }
 const PLACES = new Map(
   [
-    ["~/Desktop", "desktop"], ["~/Documents", "documents"], ["~/Downloads", "downloads", "download"], ["~/Pictures", "pictures", "photos"],
-    ["~/Music", "music"], ["~/Movies", "movies"], ["~/Videos", "videos"], ["~", "home", "user folder"], ["/", "root"],
-    [".", "here", "this folder", "this directory", "current folder", "current directory", "working directory", "working folder", "workspace", "current location"],
+    ["~/Desktop", "desktop"],
+    ["~/Documents", "documents"],
+    ["~/Downloads", "downloads", "download"],
+    ["~/Pictures", "pictures", "photos"],
+    ["~/Music", "music"],
+    ["~/Movies", "movies"],
+    ["~/Videos", "videos"],
+    ["~", "home", "user folder"],
+    ["/", "root"],
+    [
+      ".",
+      "here",
+      "this folder",
+      "this directory",
+      "current folder",
+      "current directory",
+      "working directory",
+      "working folder",
+      "workspace",
+      "current location",
+    ],
   ].flatMap(([path = "", ...names]) => names.map((name) => [name, path] as const)),
 );
 const VAGUE = new Set(
-  "everything anything something nothing all them these those me you yourself myself us one files file folder folders directory directories document documents things thing stuff apps app applications application programs program history memory account content contents text line lines data hidden any some a an the my your and or to not up off over out again away around".split(" "),
+  "everything anything something nothing all them these those me you yourself myself us one files file folder folders directory directories document documents things thing stuff apps app applications application programs program history memory account content contents text line lines data hidden any some a an the my your and or to not up off over out again away around".split(
+    " ",
+  ),
 );
 const IT = /^(?:it|this|that|this one|that one|its contents?|(?:the|that|this)(?: same)? (?:file|document|one))$/i;
 const THERE = /^(?:there|in there|(?:the|that)(?: same| new)? (?:folder|directory)|it)$/i;
 const FILES = /^(?:readme|makefile|dockerfile|license|changelog)$/i;
 
-export const looksLikeFile = (path: string): boolean => /[^.]\.[A-Za-z][A-Za-z0-9]{0,7}$/.test(path) || path.includes("/") || path.startsWith("~") || path.startsWith(".") || FILES.test(path);
+export const looksLikeFile = (path: string): boolean =>
+  /[^.]\.[A-Za-z][A-Za-z0-9]{0,7}$/.test(path) || path.includes("/") || path.startsWith("~") || path.startsWith(".") || FILES.test(path);
 export const nameOf = (path: string): string => path.replace(/\/+$/, "").split("/").at(-1) ?? path;
 export const parentOf = (path: string): string => (path.includes("/") ? path.slice(0, Math.max(1, path.lastIndexOf("/"))) : ".");
 export const within = (folder: string, name: string): string => (folder === "." ? name : `${folder.replace(/\/+$/, "")}/${name}`);
@@ -40,11 +61,15 @@ export function place(words: string, request: Request, known: Known): Place | un
   if (IT.test(text)) return known.file === undefined ? undefined : { path: known.file, folder: false, sure: true };
   if (THERE.test(text)) return known.folder === undefined ? undefined : { path: known.folder, folder: true, sure: true };
   const bare = text.replace(/^(?:all of )?(?:the|my|our|this|that)(?: (?:contents? of|new|old|empty|entire|whole))? (?=\S)/i, "");
-  const fixed = PLACES.get(text.toLowerCase()) ?? PLACES.get(bare.toLowerCase()) ?? PLACES.get(bare.toLowerCase().replace(/ (?:folder|directory)$/, ""));
+  const fixed =
+    PLACES.get(text.toLowerCase()) ??
+    PLACES.get(bare.toLowerCase()) ??
+    PLACES.get(bare.toLowerCase().replace(/ (?:folder|directory)$/, ""));
   if (fixed) return { path: fixed, folder: true, sure: true };
   const called = /^(?:a |an )?(?:new )?(?:text )?(file|document|folder|directory|dir)(?: (?:called|named|at))? (\S.*)$/i.exec(bare);
   const inside = /^(\S.*?),? (?:in|on|from|inside|within|under|at|into)(?: the folder)? (\S.*)$/i.exec(called?.[2] ?? bare);
-  if (inside?.[1] && inside[2]) return inFolder(inside[1], inside[2], { request, known, folder: /^(?:folder|dir)/i.test(called?.[1] ?? "") });
+  if (inside?.[1] && inside[2])
+    return inFolder(inside[1], inside[2], { request, known, folder: /^(?:folder|dir)/i.test(called?.[1] ?? "") });
   const kind = /^(\S+) (file|document|folder|directory)$/i.exec(bare);
   const word = called?.[2] ?? kind?.[1] ?? bare;
   return single(word, request, { noun: called?.[1] ?? kind?.[2], bare: bare === text });
@@ -64,7 +89,15 @@ function single(word: string, request: Request, more: { noun: string | undefined
     return path === "" || path.includes("\n") ? undefined : { path, folder: isFolder, sure: true };
   }
   const path = request.value(word).replace(/^(\S.*[^.])[,!?:]$/, "$1");
-  if (/\s/.test(word) || path === "" || path.startsWith("-") || /[*?<>|"'`]/.test(path) || /^[\W_]+$/.test(path.replace(/[/~.]/g, "a")) || VAGUE.has(path.toLowerCase())) return undefined;
+  if (
+    /\s/.test(word) ||
+    path === "" ||
+    path.startsWith("-") ||
+    /[*?<>|"'`]/.test(path) ||
+    /^[\W_]+$/.test(path.replace(/[/~.]/g, "a")) ||
+    VAGUE.has(path.toLowerCase())
+  )
+    return undefined;
   const file = looksLikeFile(path);
   return { path, folder: isFolder, sure: file || more.noun !== undefined || more.bare };
 }
@@ -74,6 +107,8 @@ export function places(words: string, request: Request, known: Known): Place[] |
   const tail = / (?:in|on|from|inside) (\S.*)$/i.exec(words);
   const base = tail?.[1] ? folder(tail[1], request, known) : undefined;
   const names = (base === undefined || !tail ? words : words.slice(0, tail.index)).split(/, and |,? and |, /i);
-  const found = names.map((name) => (base === undefined ? place(name, request, known) : inFolder(name, tail?.[1] ?? "", { request, known, folder: false })));
+  const found = names.map((name) =>
+    base === undefined ? place(name, request, known) : inFolder(name, tail?.[1] ?? "", { request, known, folder: false }),
+  );
   return found.every((item) => item !== undefined) ? found : undefined;
 }

@@ -15,7 +15,25 @@ const LONGEST = 2000;
 const MANY = 50;
 const LEADS =
   /^(?:(?:hey|hi|hello|ok|okay|so|well|alright|now|please|pls|kindly|steward|then|also|and|just|first|finally|next|great|yes|yeah|sure|cool|quickly)(?:[,!.:]\s*|\s+)|(?:can|could|would|will) you (?=\w)|i(?:['’]d| would) (?:like|love|want)(?: for)?(?: you)? to |i (?:want|need)(?: for)?(?: you)? to |let['’]?s |go ahead and |do me a favou?r and |try to |maybe )/i;
-const TAILS = ["please", "pls", "thanks", "thank you", "thx", "for me", "right now", "now", "if you can", "if possible", "would you", "will you", "steward", "as well", "too", "quickly", "real quick"];
+const TAILS = [
+  "please",
+  "pls",
+  "thanks",
+  "thank you",
+  "thx",
+  "for me",
+  "right now",
+  "now",
+  "if you can",
+  "if possible",
+  "would you",
+  "will you",
+  "steward",
+  "as well",
+  "too",
+  "quickly",
+  "real quick",
+];
 const CONTENT = /^(?:create|make|write|save|append|add|put|remember|note|store|run|execute|insert|touch|jot)\b/i;
 const STARTS =
   /^(?:list|show|display|view|see|read|cat|print|open|create|make|write|save|append|add|put|copy|duplicate|move|rename|delete|remove|erase|trash|find|search|look|grep|replace|change|run|execute|launch|start|quit|close|force|kill|switch|activate|bring|focus|go to|visit|fetch|browse|summari[sz]e|remember|forget|undo|revert|what|which|who|where|how|tell|give|get|check|count|mkdir|calculate|compute|don['’]?t|do not|never mind|say)\b/i;
@@ -43,9 +61,15 @@ export function whole(message: string, kept: Kept): Request {
 
 function mask(message: string, kept: Kept) {
   const keep: Keep = (value, typed) => `${OPEN}${kept.push({ value, typed }) - 1}${CLOSE}`;
-  const back = (text: string, as: "value" | "typed") => text.replace(/\ufdd0(\d+)\ufdd1/g, (_, index: string) => kept[Number(index)]?.[as] ?? "");
-  const clean = visible(message).replace(/\r\n?/g, "\n").replace(/[\ufdd0\ufdd1]/g, "").trim();
-  const masked = clean.replace(QUOTED, (all: string, ...groups: unknown[]) => keep(groups.slice(0, 6).find((group) => typeof group === "string") as string, all));
+  const back = (text: string, as: "value" | "typed") =>
+    text.replace(/\ufdd0(\d+)\ufdd1/g, (_, index: string) => kept[Number(index)]?.[as] ?? "");
+  const clean = visible(message)
+    .replace(/\r\n?/g, "\n")
+    .replace(/[\ufdd0\ufdd1]/g, "")
+    .trim();
+  const masked = clean.replace(QUOTED, (all: string, ...groups: unknown[]) =>
+    keep(groups.slice(0, 6).find((group) => typeof group === "string") as string, all),
+  );
   return { masked, keep, value: (text: string) => back(text, "value"), typed: (text: string) => back(text, "typed") };
 }
 
@@ -56,7 +80,11 @@ function pieces(masked: string, typed: (text: string) => string, keep: Keep): st
   const head = lines[0] ?? "";
   const rest = lines.slice(1).join("\n").trim();
   const start = head.trimEnd();
-  if (rest !== "" && CONTENT.test(withoutLead(head)) && (start.endsWith(":") || /\b(?:content|contents|text|says|saying|containing|with)$/i.test(start))) {
+  if (
+    rest !== "" &&
+    CONTENT.test(withoutLead(head)) &&
+    (start.endsWith(":") || /\b(?:content|contents|text|says|saying|containing|with)$/i.test(start))
+  ) {
     const body = isToken(rest) ? rest : keep(typed(lines.slice(1).join("\n")), rest);
     return [...chain(start).slice(0, -1), `${chain(start).at(-1)} ${body}`];
   }
@@ -102,7 +130,9 @@ function withoutLead(text: string): string {
     if (next === rest || next === "") break;
     rest = next;
   }
-  return rest.replace(/^(?:show|tell)(?: me)? (?=(?:what|which|how|who|where)\b)/i, "").replace(/^(?:can|could|may) i (?:please )?(?:see|have|get) /i, "show ");
+  return rest
+    .replace(/^(?:show|tell)(?: me)? (?=(?:what|which|how|who|where)\b)/i, "")
+    .replace(/^(?:can|could|may) i (?:please )?(?:see|have|get) /i, "show ");
 }
 
 function withoutTail(text: string): string {

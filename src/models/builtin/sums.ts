@@ -1,9 +1,21 @@
 // Works out plain arithmetic, "17*23" or "10% of 250". Evaluates no code.
 
 const WORDS: [RegExp, string][] = [
-  [/\bplus\b/gi, "+"], [/\bminus\b/gi, "-"], [/\b(?:times|multiplied by)\b/gi, "*"], [/\b(?:divided by|over)\b/gi, "/"],
-  [/\bto the power of\b|\*\*/gi, "^"], [/\bsquared\b/gi, "^2"], [/\bcubed\b/gi, "^3"], [/\bmod(?:ulo)?\b/gi, "mod"], [/(?:%|\bpercent)\s?of\b/gi, "/100*"], [/\bpercent\b/gi, "%"],
-  [/(?<=\d) % (?=\d)/g, " mod "], [/×|(?<=[\d)] ?)x(?= ?[\d(])/gi, "*"], [/÷/g, "/"], [/−/g, "-"], [/(?<=\d),(?=\d{3}(?!\d))/g, ""],
+  [/\bplus\b/gi, "+"],
+  [/\bminus\b/gi, "-"],
+  [/\b(?:times|multiplied by)\b/gi, "*"],
+  [/\b(?:divided by|over)\b/gi, "/"],
+  [/\bto the power of\b|\*\*/gi, "^"],
+  [/\bsquared\b/gi, "^2"],
+  [/\bcubed\b/gi, "^3"],
+  [/\bmod(?:ulo)?\b/gi, "mod"],
+  [/(?:%|\bpercent)\s?of\b/gi, "/100*"],
+  [/\bpercent\b/gi, "%"],
+  [/(?<=\d) % (?=\d)/g, " mod "],
+  [/×|(?<=[\d)] ?)x(?= ?[\d(])/gi, "*"],
+  [/÷/g, "/"],
+  [/−/g, "-"],
+  [/(?<=\d),(?=\d{3}(?!\d))/g, ""],
 ];
 const DEEPEST = 50;
 
@@ -12,7 +24,8 @@ export function sum(text: string): number | undefined {
   if (text.length > 300) return undefined;
   const plain = WORDS.reduce((all, [pattern, sign]) => all.replace(pattern, sign), text);
   const tokens = plain.match(/\d+(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+|sqrt|square root of|mod|[-+*/^%()√]|\S/gi) ?? [];
-  if (!tokens.some((token) => /^(?:[-+*/^%√]|mod|sqrt|square root of)$/i.test(token)) || !tokens.some((token) => /\d/.test(token))) return undefined;
+  if (!tokens.some((token) => /^(?:[-+*/^%√]|mod|sqrt|square root of)$/i.test(token)) || !tokens.some((token) => /\d/.test(token)))
+    return undefined;
   const reader = { tokens, at: 0 };
   const value = added(reader, 0);
   return value === undefined || reader.at < tokens.length ? undefined : Number.isFinite(value) ? Number(value.toPrecision(12)) : NaN;
@@ -27,7 +40,11 @@ type Read = (reader: Reader, depth: number) => number | undefined;
 function series(next: Read, signs: Record<string, (a: number, b: number) => number>): Read {
   return (reader, depth) => {
     let left = next(reader, depth);
-    for (let sign = signs[reader.tokens[reader.at]?.toLowerCase() ?? ""]; sign && left !== undefined; sign = signs[reader.tokens[reader.at]?.toLowerCase() ?? ""]) {
+    for (
+      let sign = signs[reader.tokens[reader.at]?.toLowerCase() ?? ""];
+      sign && left !== undefined;
+      sign = signs[reader.tokens[reader.at]?.toLowerCase() ?? ""]
+    ) {
       reader.at++;
       const right = next(reader, depth);
       left = right === undefined ? undefined : sign(left, right);

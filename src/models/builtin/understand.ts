@@ -5,7 +5,28 @@ import type { Known, Meaning, Request, Rule } from "./meaning.ts";
 import { applications, facts, memory, run, running, web } from "./system.ts";
 import { sums, talk, time, unclear } from "./talk.ts";
 
-const RULES: Rule[] = [talk, run, time, sums, undo, createFolder, create, replace, write, memory, web, facts, running, list, find, info, read, move, remove, applications];
+const RULES: Rule[] = [
+  talk,
+  run,
+  time,
+  sums,
+  undo,
+  createFolder,
+  create,
+  replace,
+  write,
+  memory,
+  web,
+  facts,
+  running,
+  list,
+  find,
+  info,
+  read,
+  move,
+  remove,
+  applications,
+];
 
 /** Never throws; what no rule knows is `unclear`. */
 export function understand(request: Request, known: Known): Meaning {
