@@ -41,7 +41,8 @@ export const INSIDE_GID = root ? 1000 : (process.getgid?.() ?? 1000);
 /** bubblewrap and prlimit from their fixed places. Throws unavailable with what to do. */
 export async function findTools(): Promise<Tools> {
   const [bwrap, prlimit] = await Promise.all([helperProgram("bwrap"), helperProgram("prlimit")]);
-  if (!bwrap) throw new StewardError("unavailable", "bubblewrap is not installed", { hint: "apt install bubblewrap (or dnf, pacman, apk)" });
+  if (!bwrap)
+    throw new StewardError("unavailable", "bubblewrap is not installed", { hint: "apt install bubblewrap (or dnf, pacman, apk)" });
   if (!prlimit) throw new StewardError("unavailable", "prlimit is not installed", { hint: "apt install util-linux (or dnf, pacman, apk)" });
   return { bwrap, prlimit };
 }
@@ -51,18 +52,43 @@ export async function runInside({ bwrap, prlimit }: Tools, inside: Inside, optio
   const accounts = inside.user ? accountFiles(inside.user) : [];
   const status = 3 + 2 + accounts.length;
   const args = [
-    "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
     ...(inside.network ? [] : ["--unshare-net"]),
-    "--uid", `${INSIDE_UID}`, "--gid", `${INSIDE_GID}`, "--cap-drop", "ALL", "--hostname", inside.hostname,
-    "--die-with-parent", "--seccomp", "4", "--json-status-fd", `${status}`,
+    "--uid",
+    `${INSIDE_UID}`,
+    "--gid",
+    `${INSIDE_GID}`,
+    "--cap-drop",
+    "ALL",
+    "--hostname",
+    inside.hostname,
+    "--die-with-parent",
+    "--seccomp",
+    "4",
+    "--json-status-fd",
+    `${status}`,
     ...inside.mounts,
     ...accounts.flatMap(({ at }, index) => ["--ro-bind-data", `${5 + index}`, at]),
-    "--clearenv", ...Object.entries(inside.env).flatMap(([name, value]) => ["--setenv", name, value]),
-    "--chdir", inside.cwd,
+    "--clearenv",
+    ...Object.entries(inside.env).flatMap(([name, value]) => ["--setenv", name, value]),
+    "--chdir",
+    inside.cwd,
   ];
   refuseNul(Object.entries(inside.env).flat());
   const feed = [Buffer.from(`${args.join("\0")}\0`), seccompFilter(), ...accounts.map(({ text }) => Buffer.from(text))];
-  const program = { file: bwrap, args: ["--args", "3", "--", prlimit, ...LIMITS, "--", ...inside.argv], cwd: "/", env: {}, feed, status: true, sandbox: true };
+  const program = {
+    file: bwrap,
+    args: ["--args", "3", "--", prlimit, ...LIMITS, "--", ...inside.argv],
+    cwd: "/",
+    env: {},
+    feed,
+    status: true,
+    sandbox: true,
+  };
   const { status: told, ...result } = await run(program, options);
   if (!told.includes('"exit-code"') && !result.timedOut && !result.cancelled && result.code === 1) throw broken(result.stderr, inside);
   return result;
@@ -73,14 +99,24 @@ function refuseNul(words: string[]): void {
 }
 
 function broken(stderr: string, { cwd }: Inside): StewardError {
-  const line = stderr.trim().split("\n").at(-1)?.replace(/^bwrap: /, "") ?? "";
+  const line =
+    stderr
+      .trim()
+      .split("\n")
+      .at(-1)
+      ?.replace(/^bwrap: /, "") ?? "";
   if (line.startsWith("Can't chdir")) return new StewardError("not_found", `The folder ${cwd} does not exist for commands`);
-  return new StewardError("unavailable", `The sandbox could not be made: ${line || "bubblewrap gave no reason"}`, { hint: "steward doctor says what is missing." });
+  return new StewardError("unavailable", `The sandbox could not be made: ${line || "bubblewrap gave no reason"}`, {
+    hint: "steward doctor says what is missing.",
+  });
 }
 
 function accountFiles({ name, home, shell }: NonNullable<Inside["user"]>): { at: string; text: string }[] {
   return [
-    { at: "/etc/passwd", text: `${name}:x:${INSIDE_UID}:${INSIDE_GID}:${name}:${home}:${shell}\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n` },
+    {
+      at: "/etc/passwd",
+      text: `${name}:x:${INSIDE_UID}:${INSIDE_GID}:${name}:${home}:${shell}\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`,
+    },
     { at: "/etc/group", text: `${name}:x:${INSIDE_GID}:\nnogroup:x:65534:\n` },
   ];
 }
@@ -95,7 +131,11 @@ async function probe(): Promise<string | undefined> {
   if (process.platform !== "linux") return "bubblewrap works on Linux only";
   try {
     const mounts = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--size", `${TMP_BYTES}`, "--tmpfs", "/tmp"];
-    const { code, stderr } = await runInside(await findTools(), { mounts, argv: ["/bin/sh", "-c", "exit 0"], cwd: "/", env: {}, hostname: "probe", network: false }, { timeoutMs: 10_000 });
+    const { code, stderr } = await runInside(
+      await findTools(),
+      { mounts, argv: ["/bin/sh", "-c", "exit 0"], cwd: "/", env: {}, hostname: "probe", network: false },
+      { timeoutMs: 10_000 },
+    );
     return code === 0 ? undefined : `bubblewrap does not work here: ${stderr.trim() || `it ended with ${code}`}`;
   } catch (error) {
     const hint = error instanceof StewardError && error.hint && !error.hint.startsWith("steward ") ? `: ${error.hint}` : await advice();
@@ -104,8 +144,11 @@ async function probe(): Promise<string | undefined> {
 }
 
 async function advice(): Promise<string> {
-  const sysctl = async (name: string): Promise<string> => (await promisify(execFile)("/bin/cat", [`/proc/sys/${name.replaceAll(".", "/")}`]).catch(() => ({ stdout: "" }))).stdout.trim();
-  if ((await sysctl("kernel.apparmor_restrict_unprivileged_userns")) === "1") return ". The system forbids user namespaces: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give bwrap an AppArmor profile";
-  if ((await sysctl("kernel.unprivileged_userns_clone")) === "0") return ". The system forbids user namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1";
+  const sysctl = async (name: string): Promise<string> =>
+    (await promisify(execFile)("/bin/cat", [`/proc/sys/${name.replaceAll(".", "/")}`]).catch(() => ({ stdout: "" }))).stdout.trim();
+  if ((await sysctl("kernel.apparmor_restrict_unprivileged_userns")) === "1")
+    return ". The system forbids user namespaces: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give bwrap an AppArmor profile";
+  if ((await sysctl("kernel.unprivileged_userns_clone")) === "0")
+    return ". The system forbids user namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1";
   return ". bubblewrap 0.7 or newer and user namespaces are needed";
 }

@@ -19,11 +19,25 @@ const contained: ComputerKind = {
     const name = insideName(options.person);
     const host = (await fs.mkdir(options.home, { recursive: true, mode: 0o700 }), await fs.realpath(options.home));
     const home = `/home/${name}`;
-    const view: View = { home, workspace: home, mounts: [{ at: home, host: path.join(host, "home") }, { at: "/data", host: path.join(host, "data") }, { at: "/return", host: path.join(host, "return") }] };
+    const view: View = {
+      home,
+      workspace: home,
+      mounts: [
+        { at: home, host: path.join(host, "home") },
+        { at: "/data", host: path.join(host, "data") },
+        { at: "/return", host: path.join(host, "return") },
+      ],
+    };
     for (const mount of view.mounts) await makeOwn(mount.host);
     const files = openFiles(view, () => []);
     return {
-      ...files, mode: options.mode, home, workspace: home, platform: "linux", shell: noShell, dispose: async () => {},
+      ...files,
+      mode: options.mode,
+      home,
+      workspace: home,
+      platform: "linux",
+      shell: noShell,
+      dispose: async () => {},
       exec: (command, how = {}) => exec({ options, view, files, name }, { command, how }),
     };
   },
@@ -32,7 +46,11 @@ export default contained;
 
 /** A name that every program takes for a user's: from a person's id, or "person". */
 const insideName = (person: string): string => {
-  const plain = person.toLowerCase().replace(/[^a-z0-9_-]/g, "").replace(/^[^a-z]+/, "").slice(0, 31);
+  const plain = person
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]/g, "")
+    .replace(/^[^a-z]+/, "")
+    .slice(0, 31);
   return plain === "" || plain === "root" || plain === "nobody" ? "person" : plain;
 };
 
@@ -40,7 +58,8 @@ async function makeOwn(folder: string): Promise<void> {
   await fs.mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
-  if (!(await fs.lstat(folder)).isDirectory()) throw new StewardError("conflict", `${folder} is not a folder`, { hint: "Move it away; the computer makes its own." });
+  if (!(await fs.lstat(folder)).isDirectory())
+    throw new StewardError("conflict", `${folder} is not a folder`, { hint: "Move it away; the computer makes its own." });
 }
 
 interface Own {
@@ -59,19 +78,59 @@ async function exec({ options, view, files, name }: Own, { command, how }: Asked
   const cwd = await folderOf({ stat: (given) => files.stat(given), workspace: view.workspace }, how.cwd);
   const env = { ...environmentOf({ home: view.home, user: name, shell }, options.env), TMPDIR: "/tmp", ...how.env };
   const mounts = [...(await systemMounts()), ...view.mounts.flatMap(({ at, host }) => ["--bind", host, at]), "--remount-ro", "/"];
-  return runInside(await findTools(), { mounts, argv: argv ?? [shell, "-c", command as string], cwd, env, hostname: "computer", network: false, user }, how);
+  return runInside(
+    await findTools(),
+    { mounts, argv: argv ?? [shell, "-c", command as string], cwd, env, hostname: "computer", network: false, user },
+    how,
+  );
 }
 
-const SETTINGS = ["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "timezone", "mime.types", "nsswitch.conf", "protocols", "services", "ssl/certs", "ssl/openssl.cnf", "ca-certificates", "pki", "fonts", "java", "python3", "perl", "debian_version", "os-release", "magic"];
+const SETTINGS = [
+  "alternatives",
+  "ld.so.cache",
+  "ld.so.conf",
+  "ld.so.conf.d",
+  "localtime",
+  "timezone",
+  "mime.types",
+  "nsswitch.conf",
+  "protocols",
+  "services",
+  "ssl/certs",
+  "ssl/openssl.cnf",
+  "ca-certificates",
+  "pki",
+  "fonts",
+  "java",
+  "python3",
+  "perl",
+  "debian_version",
+  "os-release",
+  "magic",
+];
 
 /** The system's programs read-only, a few of its settings, and private folders that last as long as the command. */
 async function systemMounts(): Promise<string[]> {
   const links = await Promise.all(["bin", "sbin", "lib", "lib32", "lib64", "libx32"].map(rootEntry));
   const temporary = (at: string, perms: string): string[] => ["--perms", perms, "--size", `${TMP_BYTES}`, "--tmpfs", at];
   return [
-    ...temporary("/", "0755"), "--ro-bind", "/usr", "/usr", ...links.flat(),
+    ...temporary("/", "0755"),
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    ...links.flat(),
     ...SETTINGS.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
-    "--proc", "/proc", "--dev", "/dev", ...temporary("/tmp", "1777"), ...temporary("/run", "0755"), ...temporary("/var", "0755"), "--perms", "1777", "--dir", "/var/tmp",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    ...temporary("/tmp", "1777"),
+    ...temporary("/run", "0755"),
+    ...temporary("/var", "0755"),
+    "--perms",
+    "1777",
+    "--dir",
+    "/var/tmp",
   ];
 }
 

@@ -18,10 +18,16 @@ export interface Person {
 }
 
 /** Made from nothing; only variables named here are taken from `env`. */
-export function environmentOf(person: Person, env: Readonly<Record<string, string | undefined>>, allow: { own?: boolean; desktop?: boolean } = {}): Record<string, string> {
+export function environmentOf(
+  person: Person,
+  env: Readonly<Record<string, string | undefined>>,
+  allow: { own?: boolean; desktop?: boolean } = {},
+): Record<string, string> {
   const brew = process.platform === "darwin" ? ["/opt/homebrew/bin"] : [];
   const own = allow.own ? OWN.map((folder) => path.join(person.home, folder)) : [];
-  const taken = Object.entries(env).filter(([name, value]) => value !== undefined && (SHARED.test(name) || (allow.desktop && DESKTOP.test(name))));
+  const taken = Object.entries(env).filter(
+    ([name, value]) => value !== undefined && (SHARED.test(name) || (allow.desktop && DESKTOP.test(name))),
+  );
   return {
     LANG: "C.UTF-8",
     TERM: "dumb",
@@ -44,7 +50,14 @@ export const userName = (env: Readonly<Record<string, string | undefined>>): str
 
 /** bash where there is one, else sh. */
 export async function shellPath(): Promise<string> {
-  for (const file of ["/bin/bash", "/usr/bin/bash"]) if (await fs.access(file, fs.constants.X_OK).then(() => true, () => false)) return file;
+  for (const file of ["/bin/bash", "/usr/bin/bash"])
+    if (
+      await fs.access(file, fs.constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return file;
   return "/bin/sh";
 }
 

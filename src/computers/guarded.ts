@@ -61,7 +61,9 @@ async function bubblewrapExec(options: ComputerOptions, place: HostPlace, wanted
     env: environment(options, place, wanted, how),
     hostname: "guarded",
     network,
-    ...(INSIDE_UID === process.getuid?.() && INSIDE_GID === process.getgid?.() ? {} : { user: { name: "owner", home: place.home, shell: wanted.shell } }),
+    ...(INSIDE_UID === process.getuid?.() && INSIDE_GID === process.getgid?.()
+      ? {}
+      : { user: { name: "owner", home: place.home, shell: wanted.shell } }),
   };
   return runInside(tools, inside, how);
 }
@@ -73,7 +75,13 @@ async function seatbeltExec(options: ComputerOptions, place: HostPlace, wanted: 
     const args = seatbeltArguments({ home: place.home, workspace: place.workspace, temporary, hidden, network: how.network === true });
     const env = { ...environment(options, place, wanted, how), TMPDIR: temporary, XDG_CACHE_HOME: `${temporary}/.cache` };
     const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    const program = { file: "/usr/bin/sandbox-exec", args: [...args, "/usr/bin/env", "-i", ...variables, ...wanted.argv], cwd: wanted.cwd, env: {}, marker: randomText(20) };
+    const program = {
+      file: "/usr/bin/sandbox-exec",
+      args: [...args, "/usr/bin/env", "-i", ...variables, ...wanted.argv],
+      cwd: wanted.cwd,
+      env: {},
+      marker: randomText(20),
+    };
     const { status: _, ...result } = await run(program, how);
     return result;
   } finally {

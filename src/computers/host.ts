@@ -4,7 +4,8 @@ import { hostExec, hostPlace } from "./local.ts";
 
 const host: ComputerKind = {
   name: "host",
-  missing: async () => (process.platform === "linux" || process.platform === "darwin" ? undefined : "Steward runs commands on Linux and macOS only"),
+  missing: async () =>
+    process.platform === "linux" || process.platform === "darwin" ? undefined : "Steward runs commands on Linux and macOS only",
   async open(options) {
     const place = await hostPlace(options);
     return { mode: options.mode, ...place, exec: (command, how = {}) => hostExec(options, place, { command, how }) };

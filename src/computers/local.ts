@@ -32,8 +32,14 @@ export async function hostExec({ env }: ComputerOptions, place: HostPlace, { com
   const desktop = how.desktop === true && Array.isArray(command);
   const shell = await shellPath();
   const [file = "", ...args] = argv ?? [shell, "-c", command as string];
-  const environment = { ...environmentOf({ home: place.home, user: userName(env), shell }, env, { own: true, desktop }), ...(desktop ? {} : how.env) };
-  const { status: _, ...result } = await run({ file, args, cwd: await folderOf(place, how.cwd), env: environment, marker: randomText(20), linger: desktop }, how);
+  const environment = {
+    ...environmentOf({ home: place.home, user: userName(env), shell }, env, { own: true, desktop }),
+    ...(desktop ? {} : how.env),
+  };
+  const { status: _, ...result } = await run(
+    { file, args, cwd: await folderOf(place, how.cwd), env: environment, marker: randomText(20), linger: desktop },
+    how,
+  );
   return result;
 }
 

@@ -43,7 +43,8 @@ export function absolutePath(view: View, given: string): { path: string; exact: 
   if (typeof given !== "string" || given === "") throw new StewardError("invalid", "The path is empty");
   if (given.includes("\0")) throw new StewardError("invalid", "A path can't hold a NUL character");
   if (!given.isWellFormed()) throw new StewardError("invalid", "The path is not valid Unicode");
-  if (given.startsWith("/")) return { path: sized(given), exact: path.posix.normalize(given) === given && (given === "/" || !given.endsWith("/")) };
+  if (given.startsWith("/"))
+    return { path: sized(given), exact: path.posix.normalize(given) === given && (given === "/" || !given.endsWith("/")) };
   const full = given === "~" || given.startsWith("~/") ? view.home + given.slice(1) : `${view.workspace}/${given}`;
   return { path: sized(full), exact: false };
 }
@@ -58,7 +59,15 @@ function sized(full: string): string {
 export function mountOf(view: View, full: string): { mount: Mount; names: string[] } | undefined {
   const under = view.mounts.filter(({ at }) => at === "/" || full === at || full.startsWith(`${at}/`));
   const mount = under.toSorted((a, b) => b.at.length - a.at.length)[0];
-  return mount && { mount, names: full.slice(mount.at === "/" ? 0 : mount.at.length).split("/").filter(Boolean) };
+  return (
+    mount && {
+      mount,
+      names: full
+        .slice(mount.at === "/" ? 0 : mount.at.length)
+        .split("/")
+        .filter(Boolean),
+    }
+  );
 }
 
 /** True for a folder that exists only because mounts lie in it, such as "/" of a contained computer. */
@@ -110,10 +119,16 @@ async function linkAt(view: View, full: string): Promise<string | undefined> {
 /** Opens the folder of a resolved path, each step from the one before and without following links. The caller closes. */
 export async function openBeneath(view: View, full: string, make = false): Promise<Spot> {
   const place = mountOf(view, full);
-  if (!place) throw new StewardError(make ? "denied" : "not_found", make ? `Permission denied: ${full} is outside this computer's own folders` : `${full} does not exist`);
+  if (!place)
+    throw new StewardError(
+      make ? "denied" : "not_found",
+      make ? `Permission denied: ${full} is outside this computer's own folders` : `${full} does not exist`,
+    );
   const { mount, names } = place;
   const name = names.at(-1) ?? "";
-  return LINUX ? heldSpot(mount, { full, name, parents: names.slice(0, -1), make }) : comparedSpot(mount, { full, name, parents: names.slice(0, -1), make });
+  return LINUX
+    ? heldSpot(mount, { full, name, parents: names.slice(0, -1), make })
+    : comparedSpot(mount, { full, name, parents: names.slice(0, -1), make });
 }
 
 interface Wanted {
@@ -155,11 +170,15 @@ async function notFolder(at: string, { full, make }: { full: string; make: boole
 }
 
 export const linkConflict = (full: string): StewardError =>
-  new StewardError("conflict", `${full} leads through a link, or was changed just now`, { hint: "Ask for its details first: they name the place that it leads to." });
+  new StewardError("conflict", `${full} leads through a link, or was changed just now`, {
+    hint: "Ask for its details first: they name the place that it leads to.",
+  });
 
-export const unless = (...codes: string[]) => (error: NodeJS.ErrnoException): void => {
-  if (!codes.includes(error.code ?? "")) throw error;
-};
+export const unless =
+  (...codes: string[]) =>
+  (error: NodeJS.ErrnoException): void => {
+    if (!codes.includes(error.code ?? "")) throw error;
+  };
 
 async function comparedSpot(mount: Mount, { full, name, parents, make }: Wanted): Promise<Spot> {
   const root = await fs.realpath(mount.host);
@@ -180,4 +199,5 @@ async function comparedSpot(mount: Mount, { full, name, parents, make }: Wanted)
 }
 
 /** Inode, device, size and change time as one short text. */
-export const versionOf = (stat: BigIntStats): string => [stat.dev, stat.ino, stat.size, stat.ctimeNs].map((value) => value.toString(36)).join("-");
+export const versionOf = (stat: BigIntStats): string =>
+  [stat.dev, stat.ino, stat.size, stat.ctimeNs].map((value) => value.toString(36)).join("-");

@@ -51,7 +51,14 @@ export async function run(program: Program, options: ExecOptions = {}): Promise<
   if (broken.error) throw broken.error;
   const [out, err] = [stdout(), stderr()];
   const missing = code === 127 && child.pid === undefined ? `${program.file}: no such program\n` : "";
-  return { code, stdout: out.text, stderr: err.text + missing, ...stopping.why(), lost: out.lost + err.lost, status: status?.().text ?? "" };
+  return {
+    code,
+    stdout: out.text,
+    stderr: err.text + missing,
+    ...stopping.why(),
+    lost: out.lost + err.lost,
+    status: status?.().text ?? "",
+  };
 }
 
 function start({ file, args, cwd, env, feed = [], status, marker }: Program, options: ExecOptions): ChildProcess {
@@ -70,9 +77,13 @@ function start({ file, args, cwd, env, feed = [], status, marker }: Program, opt
 
 function refusal(error: unknown): StewardError {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "E2BIG") return new StewardError("limit", "The command is too long for the system", { hint: "Put the text into a file, or into the command's standard input." });
+  if (code === "E2BIG")
+    return new StewardError("limit", "The command is too long for the system", {
+      hint: "Put the text into a file, or into the command's standard input.",
+    });
   if (code === "ERR_INVALID_ARG_VALUE") return new StewardError("invalid", "A command can't hold a NUL character");
-  if (code === "EAGAIN" || code === "ENOMEM" || code === "EMFILE") return new StewardError("limit", "The system can start no more programs now", { cause: error });
+  if (code === "EAGAIN" || code === "ENOMEM" || code === "EMFILE")
+    return new StewardError("limit", "The system can start no more programs now", { cause: error });
   return new StewardError("internal", `The command could not be started: ${messageOf(error)}`, { cause: error });
 }
 
@@ -132,7 +143,11 @@ function stopper(child: ChildProcess, program: Program, { timeoutMs, signal }: E
 const traceOf = (pid: number, { marker, sandbox }: Program): Trace => ({ pid, marker, keep: sandbox });
 
 /** After the main process: ends what it left running, then waits a little for the rest of the output. */
-async function settle(child: ChildProcess, program: Program, { closed, stopping }: { closed: Promise<void>; stopping: Promise<void> | undefined }): Promise<void> {
+async function settle(
+  child: ChildProcess,
+  program: Program,
+  { closed, stopping }: { closed: Promise<void>; stopping: Promise<void> | undefined },
+): Promise<void> {
   await stopping;
   const trace = traceOf(child.pid!, program);
   if (!program.linger && !quiet(trace) && (await found(trace, false)).length > 0) await endAll(trace, () => false);

@@ -33,28 +33,42 @@ const PROFILE = `(version 1)
 
 /** Arguments of sandbox-exec, up to the program. Hidden paths come last and so win, but for the workspace, which may lie inside one. */
 export function seatbeltArguments({ home, workspace, temporary, hidden, network }: Belt): string[] {
-  const names = { HOME: home, WORKSPACE: workspace, TEMPORARY: temporary, ...Object.fromEntries(hidden.map((path, at) => [`HIDDEN${at}`, path])) };
+  const names = {
+    HOME: home,
+    WORKSPACE: workspace,
+    TEMPORARY: temporary,
+    ...Object.fromEntries(hidden.map((path, at) => [`HIDDEN${at}`, path])),
+  };
   const inside = (path: string): boolean => path.startsWith(`${workspace}/`);
   const deny = (at: number): string => `(deny file-read* file-write* (subpath (param "HIDDEN${at}")))\n`;
   const open = `(allow file-read* file-write* (subpath (param "WORKSPACE")) (subpath (param "TEMPORARY")))\n`;
   const profile = [
     PROFILE,
-    network ? `(allow network*)\n(allow mach-lookup (global-name "com.apple.dnssd.service"))\n(deny network-outbound (path-regex #"^/"))\n(allow network-outbound (literal "/private/var/run/mDNSResponder"))\n` : "",
+    network
+      ? `(allow network*)\n(allow mach-lookup (global-name "com.apple.dnssd.service"))\n(deny network-outbound (path-regex #"^/"))\n(allow network-outbound (literal "/private/var/run/mDNSResponder"))\n`
+      : "",
     ...hidden.map((path, at) => (inside(path) ? "" : deny(at))),
     open,
     ...hidden.map((path, at) => (inside(path) ? `${deny(at)}${ancestors(at, path, workspace)}` : "")),
   ].join("");
-  const parents = hidden.flatMap((path, at) => between(path, workspace).map((folder, level) => ["-D", `HIDDEN${at}UP${level}=${folder}`])).flat();
+  const parents = hidden
+    .flatMap((path, at) => between(path, workspace).map((folder, level) => ["-D", `HIDDEN${at}UP${level}=${folder}`]))
+    .flat();
   return [...Object.entries(names).flatMap(([name, value]) => ["-D", `${name}=${value}`]), ...parents, "-p", profile];
 }
 
 /** The folders between the workspace and a hidden path may not be renamed or removed, or the path would come out under another name. */
 const ancestors = (at: number, path: string, workspace: string): string =>
-  between(path, workspace).map((_, level) => `(deny file-write-unlink (literal (param "HIDDEN${at}UP${level}")))\n`).join("");
+  between(path, workspace)
+    .map((_, level) => `(deny file-write-unlink (literal (param "HIDDEN${at}UP${level}")))\n`)
+    .join("");
 
 function between(path: string, workspace: string): string[] {
   if (!path.startsWith(`${workspace}/`)) return [];
-  const names = path.slice(workspace.length + 1).split("/").slice(0, -1);
+  const names = path
+    .slice(workspace.length + 1)
+    .split("/")
+    .slice(0, -1);
   return names.map((_, at) => `${workspace}/${names.slice(0, at + 1).join("/")}`);
 }
 
@@ -66,9 +80,21 @@ export function seatbeltMissing(): Promise<string | undefined> {
 }
 
 async function probe(): Promise<string | undefined> {
-  const there = await fs.access("/usr/bin/sandbox-exec", fs.constants.X_OK).then(() => true, () => false);
+  const there = await fs.access("/usr/bin/sandbox-exec", fs.constants.X_OK).then(
+    () => true,
+    () => false,
+  );
   if (!there) return "sandbox-exec is not part of this system";
-  const args = seatbeltArguments({ home: "/private/var/empty", workspace: "/private/var/empty", temporary: "/private/var/empty", hidden: [], network: false });
-  const { code, stderr } = await run({ file: "/usr/bin/sandbox-exec", args: [...args, "/usr/bin/true"], cwd: "/", env: {} }, { timeoutMs: 10_000 });
+  const args = seatbeltArguments({
+    home: "/private/var/empty",
+    workspace: "/private/var/empty",
+    temporary: "/private/var/empty",
+    hidden: [],
+    network: false,
+  });
+  const { code, stderr } = await run(
+    { file: "/usr/bin/sandbox-exec", args: [...args, "/usr/bin/true"], cwd: "/", env: {} },
+    { timeoutMs: 10_000 },
+  );
   return code === 0 ? undefined : `sandbox-exec does not work here: ${stderr.trim()}`;
 }

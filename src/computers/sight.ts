@@ -28,7 +28,18 @@ interface Layer {
 }
 
 /** Root's own number may read these even without capabilities; no command needs them. */
-const SECRETS = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssl/private"];
+const SECRETS = [
+  "/etc/shadow",
+  "/etc/shadow-",
+  "/etc/gshadow",
+  "/etc/gshadow-",
+  "/etc/sudoers",
+  "/etc/sudoers.d",
+  "/etc/ssh/ssh_host_rsa_key",
+  "/etc/ssh/ssh_host_ecdsa_key",
+  "/etc/ssh/ssh_host_ed25519_key",
+  "/etc/ssl/private",
+];
 /** Sockets, other people's homes, the machine's knobs: empty inside. */
 const EMPTY = ["/run", "/home", "/root", "/sys", "/boot", "/lost+found"];
 const PRIVATE = ["/tmp", "/var/tmp"];
@@ -38,12 +49,19 @@ const depth = (full: string): number => (full === "/" ? 0 : full.split("/").leng
 
 export async function sightMounts(sight: Sight): Promise<string[]> {
   const { home, workspace, network } = sight;
-  const [empty, own, wanted, sockets] = await Promise.all([real(EMPTY), real(PRIVATE), real([...SECRETS, sight.steward, ...sight.hidden]), listenedSockets()]);
+  const [empty, own, wanted, sockets] = await Promise.all([
+    real(EMPTY),
+    real(PRIVATE),
+    real([...SECRETS, sight.steward, ...sight.hidden]),
+    listenedSockets(),
+  ]);
   if (wanted.includes("/")) throw new StewardError("denied", "Permission denied: all of this computer is hidden");
   const bare = [...empty, ...own];
   const masked = wanted.some((mask) => below(home, mask));
-  const seen = (full: string): boolean => below(full, workspace) || (!masked && below(full, home)) || !bare.some((folder) => below(full, folder));
-  const covered = (full: string): boolean => wanted.some((mask) => mask !== full && below(full, mask) && !(below(workspace, mask) && below(full, workspace)));
+  const seen = (full: string): boolean =>
+    below(full, workspace) || (!masked && below(full, home)) || !bare.some((folder) => below(full, folder));
+  const covered = (full: string): boolean =>
+    wanted.some((mask) => mask !== full && below(full, mask) && !(below(workspace, mask) && below(full, workspace)));
   const masks = wanted.filter((mask) => mask !== workspace && seen(mask) && !covered(mask));
   const plugs = sockets.filter((socket) => seen(socket) && !covered(socket) && !masks.includes(socket));
   const layers: Layer[] = [
@@ -60,7 +78,10 @@ export async function sightMounts(sight: Sight): Promise<string[]> {
     ...(network ? await resolverLayers(bare) : []),
   ];
   const ordered = layers.toSorted((a, b) => depth(a.at) - depth(b.at) || a.rank - b.rank);
-  return [...ordered.flatMap(({ args }) => args), ...ordered.filter(({ seal, at }) => seal && at !== workspace && at !== home).flatMap(({ at }) => ["--remount-ro", at])];
+  return [
+    ...ordered.flatMap(({ args }) => args),
+    ...ordered.filter(({ seal, at }) => seal && at !== workspace && at !== home).flatMap(({ at }) => ["--remount-ro", at]),
+  ];
 }
 
 const emptyLayer = (at: string): Layer => ({ at, rank: 0, args: ["--perms", "0555", "--tmpfs", at], seal: true });
@@ -94,6 +115,8 @@ async function real(paths: string[]): Promise<string[]> {
 async function listenedSockets(): Promise<string[]> {
   const lines = (await fs.readFile("/proc/net/unix", "utf8").catch(() => "")).split("\n");
   const paths = new Set(lines.map((line) => line.slice(line.indexOf(" /") + 1)).filter((one) => one.startsWith("/")));
-  const there = await Promise.all([...paths].map(async (one) => ((await fs.lstat(one).catch(() => undefined))?.isSocket() ? real([one]) : [])));
+  const there = await Promise.all(
+    [...paths].map(async (one) => ((await fs.lstat(one).catch(() => undefined))?.isSocket() ? real([one]) : [])),
+  );
   return there.flat();
 }

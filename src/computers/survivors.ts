@@ -68,11 +68,14 @@ export function quiet({ pid, marker }: Trace): boolean {
 export async function found(trace: Trace, mainRuns: boolean): Promise<Found[]> {
   if (!LINUX) return quiet(trace) ? [] : [{ pid: trace.pid, start: "" }];
   const [names, last] = await Promise.all([fs.readdir("/proc"), lastPid()]);
-  const newer = names.map(Number).filter((pid) => (last >= trace.pid ? pid >= trace.pid && pid <= last : pid >= trace.pid || pid <= last) && pid !== process.pid);
+  const newer = names
+    .map(Number)
+    .filter((pid) => (last >= trace.pid ? pid >= trace.pid && pid <= last : pid >= trace.pid || pid <= last) && pid !== process.pid);
   const stats = (await Promise.all(newer.filter((pid) => mainRuns || pid !== trace.pid).map(statOf))).filter((stat) => stat !== undefined);
   const ours = new Set<number>([trace.pid]);
-  for (const stat of stats) if (stat.group === trace.pid || stat.session === trace.pid || (await marked(stat.pid, trace.marker))) ours.add(stat.pid);
-  for (let size = 0; size !== ours.size; ) {
+  for (const stat of stats)
+    if (stat.group === trace.pid || stat.session === trace.pid || (await marked(stat.pid, trace.marker))) ours.add(stat.pid);
+  for (let size = 0; size !== ours.size;) {
     size = ours.size;
     for (const stat of stats) if (ours.has(stat.parent)) ours.add(stat.pid);
   }

@@ -25,20 +25,29 @@ export async function removeTree(at: Place, isFolder?: boolean): Promise<void> {
   if (!(isFolder ?? (await fs.lstat(at)).isDirectory())) return fs.unlink(at).catch(unless("ENOENT"));
   await inFolder(at, async (folder) => {
     const entries = await fs.readdir(folder, { withFileTypes: true, encoding: "buffer" });
-    await eachOf(entries.filter((entry) => !entry.isDirectory()), (entry) => removeTree(below(folder, entry.name), false));
+    await eachOf(
+      entries.filter((entry) => !entry.isDirectory()),
+      (entry) => removeTree(below(folder, entry.name), false),
+    );
     for (const entry of entries) if (entry.isDirectory()) await removeTree(below(folder, entry.name), true);
   });
   await fs.rmdir(at).catch(unless("ENOENT"));
 }
 
 /** Copies to a place that must not exist. Links stay links; mode, times and (for root) owners are kept. FIFOs, sockets and devices are left out, or refused when `whole`. */
-export async function copyTree(from: Place, to: Place, options: { whole: boolean; allow?: (file: fs.FileHandle, stat: Stats) => Promise<void> }): Promise<void> {
+export async function copyTree(
+  from: Place,
+  to: Place,
+  options: { whole: boolean; allow?: (file: fs.FileHandle, stat: Stats) => Promise<void> },
+): Promise<void> {
   const stat = await fs.lstat(from);
   if (stat.isSymbolicLink()) await fs.symlink(await fs.readlink(from, "buffer"), to);
   else if (stat.isFile()) await copyFile(from, to, options.allow);
   else if (stat.isDirectory()) {
     await fs.mkdir(to, 0o700);
-    await inFolder(from, (source) => inFolder(to, (target) => copyEntries(source, target, options).then(() => fs.chmod(`${target}/.`, stat.mode & 0o7777))));
+    await inFolder(from, (source) =>
+      inFolder(to, (target) => copyEntries(source, target, options).then(() => fs.chmod(`${target}/.`, stat.mode & 0o7777))),
+    );
   } else if (options.whole) throw new StewardError("invalid", "A pipe, socket or device can't be copied to another disk");
   else return;
   await dress(to, stat);
@@ -47,7 +56,10 @@ export async function copyTree(from: Place, to: Place, options: { whole: boolean
 async function copyEntries(source: string, target: string, options: { whole: boolean }): Promise<void> {
   const entries = await fs.readdir(source, { withFileTypes: true, encoding: "buffer" });
   const copy = (name: Buffer): Promise<void> => copyTree(below(source, name), below(target, name), options);
-  await eachOf(entries.filter((entry) => !entry.isDirectory()), (entry) => copy(entry.name));
+  await eachOf(
+    entries.filter((entry) => !entry.isDirectory()),
+    (entry) => copy(entry.name),
+  );
   for (const entry of entries) if (entry.isDirectory()) await copy(entry.name);
 }
 
@@ -78,7 +90,7 @@ async function copyHoles(file: fs.FileHandle, to: Place, { size, mode }: Stats):
   const buffer = Buffer.alloc(BLOCK * 16);
   const zeros = Buffer.alloc(BLOCK);
   try {
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < size;) {
       const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) break;
       for (let start = 0; start < bytesRead; start += BLOCK) {
