@@ -117,7 +117,7 @@ function toolFetch(settings: Settings, log: Log): Fetch {
 
 /** Exact origins of model endpoints: those in the configuration, the documented ones, and Ollama's. */
 function configuredOrigins(providers: Record<string, Record<string, unknown>>, env: ComposeOptions["env"]): Set<string> {
-  const urls = [...Object.values(providers).map(({ baseUrl }) => baseUrl), env.OLLAMA_HOST ?? "http://127.0.0.1:11434", "https://kimi.com", "https://api.moonshot.ai", "https://api.anthropic.com", "https://api.openai.com"];
+  const urls = [...Object.values(providers).map(({ baseUrl }) => baseUrl), env.OLLAMA_HOST, "http://127.0.0.1:11434", "http://localhost:11434", "https://kimi.com", "https://api.moonshot.ai", "https://api.anthropic.com", "https://api.openai.com"];
   return new Set(urls.flatMap((url) => (typeof url === "string" && URL.canParse(url) ? [new URL(url).origin] : [])));
 }
 

@@ -1,6 +1,6 @@
 // One process a home: run.json says who runs, where, and the key of the local command line. Made exclusively, checked by pid and start time.
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { StewardError } from "../std/error.ts";
@@ -38,6 +38,7 @@ export function holdInstance(home: string): Held {
   const mine: Instance = { pid: process.pid, started: startOf(process.pid), url: "", token: `stl_${randomBytes(32).toString("base64url")}` };
   for (let tries = 0; ; tries++) {
     try {
+      mkdirSync(home, { recursive: true, mode: 0o700 });
       const file = openSync(path, "wx", 0o600);
       writeSync(file, JSON.stringify(mine));
       closeSync(file);
