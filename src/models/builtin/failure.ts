@@ -83,6 +83,7 @@ function command(call: Call, { output }: Result, error: string): string {
     return /already exists/i.test(text)
       ? "Something is there already, so I copied nothing. Choose another name, or delete the old one first."
       : `I could not copy it (${error}).${shown}`;
+  if (call.view === "size" && /no such file/i.test(text)) return "There is no such folder.";
   if (/read-only file system/i.test(text))
     return `${ran} could not write there: in this mode, commands may write in the workspace only.${shown}`;
   const status = /exit code: (-?\d+)/i.exec(error)?.[1];

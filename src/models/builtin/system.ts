@@ -76,7 +76,8 @@ export const facts: Rule = (request, known) => {
       request.plain,
     );
   const target = size?.[1] ? place(size[1], request, known) : undefined;
-  if (target?.folder) return one("execute_terminal_command", { command: `du -sk ${shellPath(target.path)}` }, "size");
+  if (target?.folder || (target?.sure && !/^how big/i.test(request.plain)))
+    return one("execute_terminal_command", { command: `du -sk ${shellPath(target.path)}` }, "size");
   const fact = FACTS.find(([pattern]) => pattern.test(request.plain));
   return fact ? one("execute_terminal_command", { command: fact[1] }, fact[2]) : undefined;
 };
