@@ -1,0 +1,104 @@
+// The page's calls: same origin, cookie, typed by the table of routes but without its schemas, which would weigh a fifth of the page. Streams are the client's.
+import type { Answered, GivenBody, GivenQuery, RouteName } from "../core/api.ts";
+import { failureOf } from "../client/failure.ts";
+import { StewardError, type Code } from "../std/error.ts";
+
+/** Checked against core/api.ts by a test. */
+export const paths = {
+  "health.get": "GET /api/health",
+  "claim.redeem": "POST /api/claim",
+  "me.get": "GET /api/me",
+  "me.leave": "POST /api/logout",
+  "claim.make": "POST /api/claim-link",
+  "tokens.list": "GET /api/tokens",
+  "tokens.make": "POST /api/tokens",
+  "tokens.remove": "DELETE /api/tokens/:id",
+  "sessions.list": "GET /api/sessions",
+  "sessions.make": "POST /api/sessions",
+  "sessions.get": "GET /api/sessions/:id",
+  "sessions.change": "PATCH /api/sessions/:id",
+  "sessions.remove": "DELETE /api/sessions/:id",
+  "sessions.clear": "POST /api/sessions/:id/clear",
+  "sessions.events": "GET /api/sessions/:id/events",
+  "sessions.say": "POST /api/sessions/:id/messages",
+  "sessions.cancel": "POST /api/sessions/:id/cancel",
+  "asks.answer": "POST /api/asks/:id",
+  "grants.list": "GET /api/grants",
+  "grants.remove": "DELETE /api/grants/:id",
+  "undo.list": "GET /api/undo",
+  "undo.one": "POST /api/undo/:id",
+  "config.get": "GET /api/config",
+  "config.change": "PATCH /api/config",
+  "models.list": "GET /api/models",
+  "secrets.list": "GET /api/secrets",
+  "secrets.set": "PUT /api/secrets/:id",
+  "secrets.remove": "DELETE /api/secrets/:id",
+  "logs.tail": "GET /api/logs",
+  "permissions.get": "GET /api/permissions",
+  "permissions.put": "PUT /api/permissions",
+  "permissions.toggle": "POST /api/permissions/toggle",
+} as const satisfies Partial<Record<RouteName, `${string} ${string}`>>;
+export type Known = keyof typeof paths;
+
+export interface Given<N extends Known> {
+  params?: { id: string };
+  query?: GivenQuery<N>;
+  body?: GivenBody<N>;
+  signal?: AbortSignal;
+}
+
+/** Runs when the gateway says that nobody is signed in here. */
+export const whenSignedOut = { run: (): void => {} };
+
+/** The answer's JSON. Throws StewardError; `unavailable` when the server can't be reached. */
+export async function call<N extends Known>(name: N, given: Given<N> = {}): Promise<Answered<N>> {
+  const [method = "GET", path = ""] = paths[name].split(" ");
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(given.query ?? {})) if (value !== undefined) search.set(key, String(value));
+  const url = path.replace(":id", encodeURIComponent(given.params?.id ?? "")) + (search.size > 0 ? `?${search}` : "");
+  const response = await request(url, {
+    method,
+    headers: { accept: "application/json", ...(method === "GET" ? {} : { "content-type": "application/json" }) },
+    ...(method === "GET" ? {} : { body: JSON.stringify(given.body ?? {}) }),
+    ...(given.signal ? { signal: given.signal } : {}),
+  });
+  return (await response.json()) as Answered<N>;
+}
+
+/** A request with the cookie. Throws StewardError for anything but success. */
+export async function request(url: string, init: RequestInit = {}): Promise<Response> {
+  const response = await fetch(url, { ...init, credentials: "same-origin", redirect: "error" }).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
+    throw new StewardError("unavailable", "Steward can't be reached.", { hint: "Is it running? ./steward start", cause: error });
+  });
+  if (response.ok) return response;
+  if (response.status === 401 && !url.startsWith("/api/claim")) whenSignedOut.run();
+  throw await failureOf(response);
+}
+
+export interface Uploaded {
+  id: string;
+  name: string;
+  mime: string;
+  size: number;
+}
+
+/** XMLHttpRequest, because fetch tells nothing about the progress of what is sent. */
+export function upload(file: File, more: { signal: AbortSignal; progress(share: number): void }): Promise<Uploaded> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/files?name=${encodeURIComponent(file.name.slice(0, 200) || "file")}`);
+    request.setRequestHeader("content-type", file.type || "application/octet-stream");
+    request.responseType = "json";
+    request.upload.onprogress = (event) => event.lengthComputable && more.progress(event.loaded / event.total);
+    request.onload = () => {
+      if (request.status === 200) return resolve(request.response as Uploaded);
+      const { error } = (request.response ?? {}) as { error?: { code: Code; message: string; hint?: string } };
+      reject(new StewardError(error?.code ?? "internal", error?.message ?? `The upload failed (${request.status}).`, error?.hint ? { hint: error.hint } : {}));
+    };
+    request.onerror = () => reject(new StewardError("unavailable", "The upload broke off."));
+    request.onabort = () => reject(new StewardError("unavailable", "The upload was stopped."));
+    more.signal.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(file);
+  });
+}

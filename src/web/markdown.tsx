@@ -1,0 +1,173 @@
+// Markdown as elements. No HTML text is ever made: raw HTML stays visible text, so there is nothing to sanitize.
+// Growing text is parsed block by block: only the last, still open block is parsed again.
+import { Lexer, type Token, type Tokens } from "marked";
+import type { ComponentChildren, VNode } from "preact";
+import { CodeBlock } from "./parts/code.tsx";
+
+interface Parsed {
+  text: string;
+  /** Blocks that more text can't change any more, and how much text they cover. */
+  closed: Token[];
+  covered: number;
+  open: Token[];
+}
+
+const parsed = new Map<string, Parsed>();
+const KEPT = 400;
+
+/** `id` names the text while it grows. `live`: more may come. */
+export function Markdown({ id, text, live }: { id: string; text: string; live?: boolean }): VNode {
+  const { closed, open } = parse(id, text);
+  return (
+    <div class="md">
+      {closed.map(drawnBlock)}
+      {open.map((token, index) => block(token, closed.length + index, live))}
+    </div>
+  );
+}
+
+export function parse(id: string, given: string): Parsed {
+  const text = given.replace(/\r\n?/g, "\n");
+  const before = parsed.get(id);
+  if (before?.text === text) return before;
+  const grows = before !== undefined && text.startsWith(before.text.slice(0, before.covered));
+  const closed = grows ? before.closed : [];
+  const covered = grows ? before.covered : 0;
+  const tokens = new Lexer({ gfm: true, breaks: true }).lex(text.slice(covered)) as Token[];
+  let last = tokens.length - 1;
+  while (last > 0 && tokens[last]!.type === "space") last--;
+  const ready = tokens.slice(0, Math.max(0, last));
+  const next: Parsed = { text, closed: ready.length > 0 ? [...closed, ...ready] : closed, covered: covered + ready.reduce((sum, token) => sum + token.raw.length, 0), open: tokens.slice(Math.max(0, last)) };
+  parsed.delete(id);
+  parsed.set(id, next);
+  if (parsed.size > KEPT) parsed.delete(parsed.keys().next().value!);
+  return next;
+}
+
+const drawn = new WeakMap<Token, VNode | null>();
+
+/** The same block is the same element, so it is not even compared again. */
+function drawnBlock(token: Token, index: number): VNode | null {
+  const known = drawn.get(token);
+  if (known !== undefined) return known;
+  const made = block(token, index);
+  drawn.set(token, made);
+  return made;
+}
+
+function block(token: Token, key: number, live?: boolean): VNode | null {
+  const one = token as Tokens.Generic;
+  switch (one.type) {
+    case "heading": {
+      // The page itself has the first two levels.
+      const Tag = `h${Math.min(6, one.depth + 2)}` as "h3";
+      return <Tag key={key} class={`h${one.depth}`}>{inline(one.tokens)}</Tag>;
+    }
+    case "paragraph":
+      return <p key={key}>{inline(one.tokens)}</p>;
+    case "text":
+      return <p key={key} class="tight">{one.tokens ? inline(one.tokens) : words(one.text)}</p>;
+    case "list":
+      return list(one as Tokens.List, key);
+    case "code":
+      return <CodeBlock key={key} text={one.text} lang={one.lang?.split(/\s/)[0] ?? ""} live={live} />;
+    case "blockquote":
+      return <blockquote key={key}>{one.tokens?.map((inner, index) => block(inner, index))}</blockquote>;
+    case "table":
+      return table(one as Tokens.Table, key);
+    case "hr":
+      return <hr key={key} />;
+    case "html":
+      return one.raw.trim() ? <p key={key} class="raw">{one.raw.trimEnd()}</p> : null;
+    default:
+      return null;
+  }
+}
+
+function list(token: Tokens.List, key: number): VNode {
+  const items = token.items.map((item, index) => (
+    <li key={index} class={item.task ? "task" : undefined}>
+      {item.tokens.map((inner, at) => (inner.type === "checkbox" ? <Box key={at} checked={item.checked === true} /> : item.loose || inner.type !== "text" ? block(inner, at) : <span key={at}>{inline((inner as Tokens.Text).tokens)}</span>))}
+    </li>
+  ));
+  return token.ordered ? <ol key={key} start={token.start === "" ? 1 : token.start}>{items}</ol> : <ul key={key}>{items}</ul>;
+}
+
+const Box = ({ checked }: { checked: boolean }): VNode => (
+  <span class="box" role="img" aria-label={checked ? "Done" : "To do"} data-checked={checked} />
+);
+
+function table(token: Tokens.Table, key: number): VNode {
+  const side = (index: number): string | undefined => (token.align[index] ? `to-${token.align[index]}` : undefined);
+  return (
+    <div key={key} class="wide" tabIndex={0} role="region" aria-label="Table">
+      <table>
+        <thead>
+          <tr>{token.header.map((cell, index) => <th key={index} scope="col" class={side(index)}>{inline(cell.tokens)}</th>)}</tr>
+        </thead>
+        <tbody>
+          {token.rows.map((row, at) => <tr key={at}>{row.map((cell, index) => <td key={index} class={side(index)}>{inline(cell.tokens)}</td>)}</tr>)}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export const inline = (tokens: Token[] | undefined): ComponentChildren => tokens?.map(span);
+
+function span(token: Token, key: number): ComponentChildren {
+  const one = token as Tokens.Generic;
+  switch (one.type) {
+    case "text":
+    case "escape":
+      return one.tokens ? inline(one.tokens) : words(one.text);
+    case "strong":
+      return <strong key={key}>{inline(one.tokens)}</strong>;
+    case "em":
+      return <em key={key}>{inline(one.tokens)}</em>;
+    case "del":
+      return <del key={key}>{inline(one.tokens)}</del>;
+    case "codespan":
+      return <code key={key}>{one.text}</code>;
+    case "br":
+      return <br key={key} />;
+    case "link":
+      return <Link key={key} href={one.href} text={one.text}>{inline(one.tokens)}</Link>;
+    case "image":
+      return <Link key={key} href={one.href} text="" title="Pictures from elsewhere are not loaded">{`Picture: ${words(one.text) || "untitled"}`}</Link>;
+    case "html":
+      return /^<br\s*\/?>$/i.test(one.raw) ? <br key={key} /> : one.raw;
+    default:
+      return one.raw;
+  }
+}
+
+/** The address when it is one that may be followed; anything else is only text. */
+export function safeAddress(href: string): URL | undefined {
+  const url = URL.parse(words(href).trim());
+  return url && /^(https?|mailto):$/.test(url.protocol) ? url : undefined;
+}
+
+function Link({ href, text, title, children }: { href: string; text: string; title?: string; children: ComponentChildren }): VNode {
+  const url = safeAddress(href);
+  if (!url) return <span title={title}>{children} <span class="host">({href.slice(0, 80)}{href.length > 80 ? "…" : ""})</span></span>;
+  const host = url.protocol === "mailto:" ? url.pathname : url.host;
+  return (
+    <a href={url.href} target="_blank" rel="noopener noreferrer nofollow" title={title ?? url.href}>
+      {children}
+      {text.includes(host) ? null : <span class="host"> {host}</span>}
+    </a>
+  );
+}
+
+const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", copy: "©", hellip: "…", mdash: "—", ndash: "–", rarr: "→", larr: "←", times: "×", euro: "€" };
+
+/** Character references as characters; they end up in text nodes only. */
+export function words(text: string): string {
+  if (!text.includes("&")) return text;
+  return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(\w{2,8}));/g, (whole, decimal: string | undefined, hex: string | undefined, name: string | undefined) => {
+    if (name !== undefined) return named[name] ?? whole;
+    const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
+    return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : "\ufffd";
+  });
+}

@@ -1,0 +1,117 @@
+// Health: how each part is, what was changed and can be taken back, the newest log lines.
+import type { VNode } from "preact";
+import { call } from "../api.ts";
+import type { Answered } from "../../core/api.ts";
+import { bytes } from "../../std/text.ts";
+import type { IconName } from "../parts/icon.tsx";
+import { Card, useLoad, Waiting } from "../parts/load.tsx";
+import { Undo } from "../parts/tool.tsx";
+import { isOwner } from "../people.ts";
+import { journal, wholeJournal } from "../undo.ts";
+import { duration, number, shortDate, since, timeOf, wholeTime } from "../words.ts";
+
+export const title = "Health";
+export const icon: IconName = "pulse";
+
+type Report = Answered<"health.get">;
+
+export function Page(): VNode {
+  const { data, problem } = useLoad(() => call("health.get"), 5000);
+  return (
+    <div class="cards">
+      {data ? <Report data={data} /> : <Card id="health-all" title="Health"><Waiting problem={problem} /></Card>}
+      <Changes />
+      {isOwner.value ? <Logs /> : null}
+    </div>
+  );
+}
+
+const tones: Record<string, string> = { healthy: "done", ok: "done", closed: "done", degraded: "asking", "half-open": "asking", unhealthy: "failed", open: "failed" };
+
+function Report({ data }: { data: Report }): VNode {
+  const { components = [], breakers = [], memory, queue, caches = {} } = data;
+  const figures: [string, string][] = [];
+  if (data.uptimeSeconds !== undefined) figures.push(["Running for", since(data.uptimeSeconds)]);
+  if (memory) figures.push(["Memory", bytes(memory.residentBytes)], ["of it heap", bytes(memory.heapBytes)]);
+  if (queue) figures.push(["Jobs running", number(queue.running)], ["due", number(queue.due)], ["later", number(queue.later)]);
+  return (
+    <>
+      <Card id="health-all" title="Parts" aside={<span class={`pill ${tones[data.status] ?? ""}`}><span class={`dot ${tones[data.status] ?? "waiting"}`} aria-hidden="true" />{data.status}</span>}>
+        {data.banner ? <p class="notice warning">{data.banner}</p> : null}
+        <ul class="lines-list">
+          {components.map(({ name, status, message, responseMs, lastCheck }) => (
+            <li key={name}>
+              <span class={`dot ${tones[status] ?? "waiting"}`} aria-hidden="true" />
+              <span class="grow"><strong>{name}</strong> <span class="quiet">{status}</span><small>{message}</small></span>
+              <span class="quiet" title={lastCheck ? wholeTime(lastCheck) : undefined}>{responseMs === undefined ? "" : duration(responseMs)}</span>
+            </li>
+          ))}
+          {breakers.map(({ name, state, failures, since: at }) => (
+            <li key={`breaker-${name}`}>
+              <span class={`dot ${tones[state] ?? "waiting"}`} aria-hidden="true" />
+              <span class="grow"><strong>{name}</strong> <span class="quiet">breaker {state}</span><small>{failures === 0 ? "No failures of late" : `${failures} failures${at ? ` since ${timeOf(at)}` : ""}`}</small></span>
+            </li>
+          ))}
+        </ul>
+        <dl class="figures">{figures.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+      </Card>
+      {Object.keys(caches).length > 0 ? <Caches caches={caches} /> : null}
+    </>
+  );
+}
+
+function Caches({ caches }: { caches: NonNullable<Report["caches"]> }): VNode {
+  return (
+    <Card id="health-caches" title="Caches" about="Repeated reads of what has not changed.">
+      <div class="wide" tabIndex={0} role="region" aria-label="Caches">
+        <table>
+          <thead><tr><th scope="col">Cache</th><th scope="col" class="to-right">Entries</th><th scope="col" class="to-right">Hits</th><th scope="col" class="to-right">Misses</th><th scope="col" class="to-right">Hit rate</th></tr></thead>
+          <tbody>
+            {Object.entries(caches).map(([name, { size, max_size, hits, misses, hit_rate }]) => (
+              <tr key={name}><th scope="row">{name.replaceAll("_", " ")}</th><td class="to-right">{number(size)} of {number(max_size)}</td><td class="to-right">{number(hits)}</td><td class="to-right">{number(misses)}</td><td class="to-right">{Math.round(hit_rate * 100)} %</td></tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Card>
+  );
+}
+
+function Changes(): VNode {
+  const { data, problem } = useLoad(wholeJournal);
+  const entries = data?.map((entry) => journal.value.get(entry.id) ?? entry);
+  return (
+    <Card id="health-undo" title="What was changed" about="Newest first. Undoing takes back that one change.">
+      {!entries ? <Waiting problem={problem} /> : entries.length === 0 ? <p class="quiet">Nothing yet.</p> : (
+        <ul class="lines-list changes">
+          {entries.map(({ id, at, summary, state, reason, changed }) => (
+            <li key={id}>
+              <span class="grow">{summary}<small title={wholeTime(at)}>{shortDate(at)}{state === "impossible" || state === "failed" ? ` · ${reason ?? "can't be undone"}` : ""}{changed && changed.length > 0 ? ` · ${changed.slice(0, 3).join(", ")}${changed.length > 3 ? ` and ${changed.length - 3} more` : ""}` : ""}</small></span>
+              {state === "impossible" ? <span class="quiet">Can't be undone</span> : <Undo ids={[id]} what={summary} />}
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+function Logs(): VNode {
+  const { data, problem, again } = useLoad(() => call("logs.tail", { query: { lines: "200" } as never }));
+  return (
+    <Card id="health-logs" title="Log" about="The newest lines; secrets are taken out." aside={<button type="button" class="small" onClick={again}>Read again</button>}>
+      {data ? <pre class="pane log" tabIndex={0} role="region" aria-label="Log">{data.lines.map(logLine).join("\n") || "It is empty."}</pre> : <Waiting problem={problem} />}
+    </Card>
+  );
+}
+
+/** A structured line in one readable line; anything else as it is. */
+function logLine(line: string): string {
+  try {
+    const { time, level, msg, ...rest } = JSON.parse(line) as { time?: number | string; level?: string; msg?: string };
+    const fields = Object.entries(rest).filter(([name]) => name !== "pid" && name !== "hostname").map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+    return `${time === undefined ? "" : timeOf(+new Date(time))} ${String(level ?? "").padEnd(7)} ${msg ?? ""} ${fields.join(" ")}`.trim();
+  } catch {
+    return line;
+  }
+}

@@ -1,0 +1,69 @@
+// Above the conversation: its title, the model that answers, the connection in words.
+import { useState } from "preact/hooks";
+import type { VNode } from "preact";
+import { models } from "../people.ts";
+import { drawerOpen, sidebarHidden } from "../prefs.ts";
+import { connection, view, type Connection } from "../session.ts";
+import { currentInfo, pinModel } from "../sessions.ts";
+import { go, sessionInPath } from "../router.ts";
+import { compact, cost } from "../words.ts";
+import { Icon } from "./icon.tsx";
+import { Menu, type Choice } from "./menu.tsx";
+import { choices, Rename } from "./sidebar.tsx";
+
+const words: Record<Connection, string> = { connecting: "Connecting", connected: "Connected", reconnecting: "Reconnecting", offline: "Offline", paused: "Paused" };
+
+export function SideButton(): VNode {
+  return (
+    <>
+      <button type="button" class="ghost round open-drawer" aria-label="Open the list of sessions" aria-expanded={drawerOpen.value} aria-controls="sidebar" onClick={() => (drawerOpen.value = true)}><Icon name="menu" /></button>
+      <button type="button" class="ghost round toggle-side" aria-label={sidebarHidden.value ? "Show the list of sessions" : "Hide the list of sessions"} title="Sidebar" onClick={() => (sidebarHidden.value = !sidebarHidden.value)}><Icon name="panel" /></button>
+    </>
+  );
+}
+
+export function Header(): VNode {
+  const [editing, setEditing] = useState(false);
+  const info = currentInfo.value;
+  const title = view.value?.title || info?.title || (sessionInPath.value ? "Untitled" : "New chat");
+  return (
+    <header class="header">
+      <SideButton />
+      <div class="header-title">
+        {editing && info ? <Rename one={info} done={() => setEditing(false)} /> : <h1 onDblClick={() => info && setEditing(true)}>{title}</h1>}
+        <Spent />
+      </div>
+      <ModelMenu />
+      <span class={`connection ${connection.value}`} role="status"><span class="dot" aria-hidden="true" /><span>{words[connection.value]}</span></span>
+      {info ? <Menu label="More for this session" button={<Icon name="more" />} class="to-left" choices={() => choices(info, () => setEditing(true))} /> : null}
+    </header>
+  );
+}
+
+/** Tokens and cost of the turns that are loaded. */
+function Spent(): VNode | null {
+  const ends = view.value?.entries.flatMap((entry) => (entry.kind === "end" && entry.usage ? [entry.usage] : [])) ?? [];
+  const tokens = ends.reduce((sum, { input, output }) => sum + input + output, 0);
+  if (tokens === 0) return null;
+  const dollars = ends.reduce((sum, usage) => sum + (usage.cost ?? 0), 0);
+  return <span class="spent">{compact(tokens)} tokens{dollars > 0 ? ` · ${cost(dollars)}` : ""}</span>;
+}
+
+function ModelMenu(): VNode {
+  const known = models.value;
+  const info = currentInfo.value;
+  const pinned = info?.model || view.value?.model || undefined;
+  const shown = pinned ?? known?.current ?? "";
+  const id = sessionInPath.value;
+  const list = (): Choice[] => {
+    if (!id) return [{ label: shown || "The default model", note: "Change the default in Settings", icon: "sliders", run: () => go("/settings") }];
+    return [
+      { label: "Default", note: known?.current ?? "", chosen: !pinned, run: () => void pinModel(id, null) },
+      ...(known?.providers ?? []).flatMap(({ name, ready, problem, models: offered }) => {
+        const names = offered.map((model) => (model.startsWith(`${name}/`) ? model : `${name}/${model}`));
+        return names.map((model): Choice => ({ label: model, chosen: pinned === model, disabled: !ready, ...(ready ? {} : { note: problem ?? "Needs a key" }), run: () => void pinModel(id, model) }));
+      }),
+    ];
+  };
+  return <Menu label={`Model: ${shown || "default"}`} class="model-menu to-left" button={<><span class="model-name">{shown.replace(/^[^/]*\//, "") || "model"}</span><Icon name="chevron" class="turn" /></>} choices={list} />;
+}

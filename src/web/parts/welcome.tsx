@@ -1,0 +1,83 @@
+// Who is not signed in yet: redeeming a claim link, or how to get one. Nothing of the address but the claim code is read.
+import { useEffect, useState } from "preact/hooks";
+import type { VNode } from "preact";
+import { hasCode, messageOf } from "../../std/error.ts";
+import { call } from "../api.ts";
+import { enter, me, unreachable } from "../people.ts";
+import { go } from "../router.ts";
+import { Mark } from "./icon.tsx";
+
+const codeForm = /^[\w-]{6,200}$/;
+
+/** The code of /claim#<code>; the fragment is cleared at once, so that it stays in no history. */
+export function takeClaimCode(): string | undefined {
+  if (location.pathname !== "/claim") return undefined;
+  const code = location.hash.slice(1);
+  history.replaceState(null, "", "/claim");
+  return codeForm.test(code) ? code : undefined;
+}
+
+export async function redeem(code: string): Promise<void> {
+  await call("claim.redeem", { body: { code } });
+  await enter();
+  go("/", { replace: true });
+}
+
+/** The whole link or only its code. */
+const codeIn = (text: string): string => (text.includes("#") ? text.slice(text.lastIndexOf("#") + 1) : text).trim();
+
+export function Welcome({ code }: { code?: string | undefined }): VNode {
+  const [problem, setProblem] = useState("");
+  const [busy, setBusy] = useState(code !== undefined);
+  const [text, setText] = useState("");
+  const claim = (given: string): void => {
+    setProblem("");
+    if (!codeForm.test(given)) return setProblem("That is not a claim code. It looks like a word of letters and digits.");
+    setBusy(true);
+    redeem(given).catch((error: unknown) => {
+      setBusy(false);
+      setProblem(hasCode(error, "denied") || hasCode(error, "not_found") ? "This link has been used or is too old. Make a new one with steward claim." : messageOf(error));
+      void enter().then(() => me.value && go("/", { replace: true }));
+    });
+  };
+  useEffect(() => {
+    if (code) claim(code);
+  }, []);
+  return (
+    <main class="welcome" id="main">
+      <Mark size={60} />
+      <h1>Steward</h1>
+      {busy ? <p role="status">Signing in…</p> : (
+        <>
+          <p>This browser is not signed in yet. Steward prints a one-time link when it starts; open that link here, or paste it below.</p>
+          <ul class="ways">
+            <li><code>./steward start</code> <span>starts it and prints a link</span></li>
+            <li><code>./steward claim</code> <span>prints a new link while it runs</span></li>
+          </ul>
+          <form onSubmit={(event) => (event.preventDefault(), claim(codeIn(text)))}>
+            <label for="code">Link or code</label>
+            <div class="field-row">
+              <input id="code" value={text} onInput={(event) => setText(event.currentTarget.value)} autocomplete="off" autocapitalize="off" spellcheck={false} autofocus aria-describedby="code-problem" />
+              <button class="primary" disabled={!text.trim()}>Enter</button>
+            </div>
+          </form>
+          <p id="code-problem" class="problem" role="alert">{problem}</p>
+        </>
+      )}
+    </main>
+  );
+}
+
+export function Unreachable(): VNode | null {
+  useEffect(() => {
+    const timer = setInterval(() => void enter(), 2000);
+    return () => clearInterval(timer);
+  }, []);
+  return unreachable.value ? (
+    <main class="welcome" id="main">
+      <Mark size={60} />
+      <h1>Steward can't be reached</h1>
+      <p role="status">The page keeps trying. If it does not run, start it with <code>./steward start</code>.</p>
+    </main>
+  ) : null;
+}

@@ -1,0 +1,50 @@
+// Who is here, which models there are, and whether Steward is well: what several parts of the page read.
+import { computed, signal } from "@preact/signals";
+import type { Answered } from "../core/api.ts";
+import { hasCode } from "../std/error.ts";
+import { call, whenSignedOut } from "./api.ts";
+
+export type Me = Answered<"me.get">;
+export type Models = Answered<"models.list">;
+export type Health = Answered<"health.get">;
+
+/** undefined: not known yet. null: nobody is signed in. */
+export const me = signal<Me | null | undefined>(undefined);
+export const models = signal<Models | undefined>(undefined);
+export const health = signal<Health | undefined>(undefined);
+/** Set while the first answer is still missing because the server can't be reached. */
+export const unreachable = signal(false);
+
+export const isOwner = computed(() => me.value?.role === "owner");
+
+export async function enter(): Promise<void> {
+  whenSignedOut.run = () => {
+    me.value = null;
+  };
+  try {
+    me.value = await call("me.get");
+    unreachable.value = false;
+  } catch (error) {
+    if (hasCode(error, "denied")) me.value = null;
+    else unreachable.value = true;
+    return;
+  }
+  void refreshModels();
+  void refreshHealth();
+}
+
+export async function refreshModels(): Promise<void> {
+  models.value = await call("models.list").catch(() => models.value);
+}
+
+export async function refreshHealth(): Promise<void> {
+  health.value = await call("health.get").catch(() => health.value);
+}
+
+/** What the top of the page warns about, worst first. */
+export const warnings = computed<string[]>(() => {
+  const list: string[] = [];
+  if (health.value?.banner) list.push(health.value.banner);
+  if (me.value?.mode === "full") list.push("Full mode: Steward can read, change and delete everything that you can on this machine.");
+  return list;
+});

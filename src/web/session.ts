@@ -1,0 +1,237 @@
+// The open session: its events folded into entries, followed live over one connection, older pages on demand.
+import { batch, computed, signal } from "@preact/signals";
+import type { LiveEvent, Stored } from "../core/events.ts";
+import { emptyView, fold, type Entry, type View } from "../core/fold.ts";
+import { hasCode, messageOf } from "../std/error.ts";
+import { follow } from "../client/stream.ts";
+import { call, request } from "./api.ts";
+import { settlePending } from "./sending.ts";
+import { spoken } from "./notices.ts";
+import { refreshSoon } from "./sessions.ts";
+import { refreshJournal } from "./undo.ts";
+
+export type Connection = "connecting" | "connected" | "reconnecting" | "offline" | "paused";
+const PAGE = 200;
+
+export const connection = signal<Connection>("connecting");
+export const view = signal<View | undefined>(undefined);
+/** Entries of older pages, oldest page first. Each was folded by itself: pages are cut where a turn has ended. */
+export const older = signal<readonly Entry[][]>([]);
+export const loadingOlder = signal(false);
+/** Nothing older is left to load. */
+export const atStart = signal(true);
+/** Why the session can't be shown. */
+export const trouble = signal<string | undefined>(undefined);
+
+export const running = computed(() => view.value?.turn !== undefined);
+
+interface Open {
+  id: string;
+  stop: AbortController;
+  /** The lowest number that is shown, and events below it that wait for the rest of their turn. */
+  floor: number;
+  head: Stored[];
+  queue: (Stored | LiveEvent)[];
+  timer?: number;
+  wake?: () => void;
+}
+const open: { now?: Open } = {};
+
+export function leaveSession(): void {
+  open.now?.stop.abort();
+  delete open.now;
+  batch(() => {
+    view.value = undefined;
+    older.value = [];
+    atStart.value = true;
+    trouble.value = undefined;
+    connection.value = "connected";
+  });
+}
+
+export async function openSession(id: string): Promise<void> {
+  if (open.now?.id === id) return;
+  leaveSession();
+  const mine: Open = { id, stop: new AbortController(), floor: 1, head: [], queue: [] };
+  open.now = mine;
+  connection.value = "connecting";
+  while (!mine.stop.signal.aborted) {
+    try {
+      await loadNewest(mine);
+      break;
+    } catch (error) {
+      if (mine.stop.signal.aborted) return;
+      if (hasCode(error, "not_found") || hasCode(error, "denied")) return void (trouble.value = messageOf(error));
+      connection.value = navigator.onLine ? "reconnecting" : "offline";
+      await pause(mine, 1500);
+    }
+  }
+  void refreshJournal(id);
+  await stayConnected(mine);
+}
+
+/** The newest page; when no turn ends in it, further pages until one does or the beginning is reached. */
+async function loadNewest(mine: Open): Promise<void> {
+  const { events } = await page(mine, { last: PAGE });
+  let all = events;
+  let cut = boundary(all);
+  while (cut === undefined && (all[0]?.seq ?? 1) > 1) {
+    const before = await page(mine, { last: PAGE, before: all[0]!.seq });
+    all = [...before.events, ...all];
+    cut = boundary(all);
+  }
+  if (mine.stop.signal.aborted) return;
+  const from = cut ?? 0;
+  mine.head = all.slice(0, from);
+  mine.floor = all[0]?.seq ?? 1;
+  batch(() => {
+    atStart.value = (mine.floor <= 1 && mine.head.length === 0) || all.some(clears);
+    view.value = fold(emptyView(mine.id), all.slice(from));
+    settlePending(mine.id, all);
+  });
+}
+
+const page = (mine: Open, query: { last: number; before?: number }): Promise<{ events: Stored[] }> =>
+  call("sessions.events", { params: { id: mine.id }, query: Object.fromEntries(Object.entries(query).map(([key, value]) => [key, String(value)])) as never, signal: mine.stop.signal }) as Promise<{ events: Stored[] }>;
+
+/** What is older than this is out of the conversation. */
+const clears = (event: Stored | LiveEvent): boolean => "event" in event && event.event.type === "session.updated" && event.event.cleared === true;
+
+/** The first place in `events` where no turn is open: its start when that is the log's, else after the first turn that ends. */
+function boundary(events: Stored[]): number | undefined {
+  if ((events[0]?.seq ?? 1) === 1) return 0;
+  const index = events.findIndex(({ event }) => event.type === "turn.completed");
+  return index < 0 ? undefined : index + 1;
+}
+
+export async function loadOlder(): Promise<void> {
+  const mine = open.now;
+  if (!mine || loadingOlder.value || atStart.value) return;
+  loadingOlder.value = true;
+  try {
+    let events = mine.head;
+    let cut: number | undefined;
+    do {
+      const more = mine.floor > 1 ? (await page(mine, { last: PAGE, before: mine.floor })).events : [];
+      if (more.length === 0) mine.floor = 1;
+      else mine.floor = more[0]!.seq;
+      events = [...more, ...events];
+      cut = mine.floor <= 1 ? 0 : boundary(events);
+    } while (cut === undefined);
+    if (mine.stop.signal.aborted) return;
+    mine.head = events.slice(0, cut);
+    const folded = fold(emptyView(mine.id), events.slice(cut)).entries;
+    batch(() => {
+      older.value = [folded, ...older.value];
+      atStart.value = (mine.floor <= 1 && mine.head.length === 0) || events.some(clears);
+    });
+  } catch {
+    if (!mine.stop.signal.aborted) await pause(mine, 1000);
+  } finally {
+    loadingOlder.value = false;
+  }
+}
+
+async function stayConnected(mine: Open): Promise<void> {
+  while (!mine.stop.signal.aborted && !trouble.value) {
+    if (await hiddenFor(mine)) continue;
+    const link = new AbortController();
+    const unwatch = watchPage(link);
+    const signal = AbortSignal.any([mine.stop.signal, link.signal]);
+    const onState = ({ state }: { state: "open" | "waiting" }): void => {
+      connection.value = state === "open" ? "connected" : navigator.onLine ? "reconnecting" : "offline";
+    };
+    try {
+      for await (const event of follow(request, mine.id, { after: view.value?.seq ?? 0, signal, onState })) take(mine, event);
+    } catch (error) {
+      if (!signal.aborted) trouble.value = messageOf(error);
+    }
+    unwatch();
+    flush(mine);
+  }
+}
+
+/** A hidden page keeps its connection for a minute; one that is seen again, or has a network again, does not wait for its next attempt. */
+function watchPage(link: AbortController): () => void {
+  const timer: { id?: ReturnType<typeof setTimeout> } = {};
+  const check = (): void => {
+    clearTimeout(timer.id);
+    if (document.hidden) timer.id = setTimeout(() => link.abort(), 60_000);
+    else if (connection.value !== "connected") link.abort();
+  };
+  const lost = (): void => void (connection.value = "offline");
+  document.addEventListener("visibilitychange", check);
+  addEventListener("online", check);
+  addEventListener("offline", lost);
+  if (document.hidden) check();
+  return () => {
+    clearTimeout(timer.id);
+    document.removeEventListener("visibilitychange", check);
+    removeEventListener("online", check);
+    removeEventListener("offline", lost);
+  };
+}
+
+/** Resolves to true after having waited for the page to be seen again, to false at once when there is nothing to wait for. */
+async function hiddenFor(mine: Open): Promise<boolean> {
+  if (!document.hidden || connection.value === "connecting" || connection.value === "reconnecting") return false;
+  connection.value = "paused";
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      document.removeEventListener("visibilitychange", done);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", done);
+    mine.stop.signal.addEventListener("abort", done, { once: true });
+  });
+  if (!mine.stop.signal.aborted) connection.value = "reconnecting";
+  return true;
+}
+
+/** Ends early when the network or the page comes back. */
+function pause(mine: Open, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      document.removeEventListener("visibilitychange", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    addEventListener("online", done);
+    document.addEventListener("visibilitychange", done);
+    mine.stop.signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** Pieces of one frame are folded together. A hidden page has no frames. */
+function take(mine: Open, event: Stored | LiveEvent): void {
+  mine.queue.push(event);
+  if (mine.timer !== undefined) return;
+  mine.timer = document.hidden ? window.setTimeout(() => flush(mine), 100) : requestAnimationFrame(() => flush(mine));
+}
+
+function flush(mine: Open): void {
+  delete mine.timer;
+  const events = mine.queue;
+  mine.queue = [];
+  if (events.length === 0 || mine.stop.signal.aborted || !view.value) return;
+  batch(() => {
+    view.value = fold(view.value!, events);
+    settlePending(mine.id, events);
+    if (events.some(clears)) {
+      older.value = [];
+      atStart.value = true;
+    }
+  });
+  for (const event of events) if ("event" in event) notice(mine, event);
+}
+
+/** What a durable event means outside of the conversation: the list, the journal, the screen reader. */
+function notice(mine: Open, { event }: Stored): void {
+  if (event.type === "turn.started" || event.type === "turn.completed" || event.type === "session.updated" || event.type === "ask.opened") refreshSoon();
+  if (event.type === "item.completed" && event.item.kind === "tool" && event.item.result?.undo) void refreshJournal(mine.id);
+  if (event.type === "item.completed" && event.item.kind === "text") spoken.value = `Steward: ${event.item.text.slice(0, 400)}`;
+  if (event.type === "ask.opened") spoken.value = `Steward asks: ${event.ask.prompt}`;
+  if (event.type === "turn.completed" && event.stop === "failed") spoken.value = `The turn failed. ${event.error?.message ?? ""}`;
+}
