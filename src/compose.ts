@@ -38,6 +38,9 @@ export interface Composed {
   close(): Promise<void>;
 }
 
+/** How long the start waits to see whether an Ollama answers. */
+const LONGEST_LOOK_MS = 1000;
+
 /** Environment variables that hold keys, best first. */
 const ENV_NAMES = {
   "kimi-code": ["KIMI_API_KEY"],
@@ -79,7 +82,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     sandbox: once(() => kinds.describe()),
   };
   await models.forget();
-  await models.discover();
+  await Promise.race([models.discover(), new Promise((resolve) => setTimeout(resolve, LONGEST_LOOK_MS).unref())]);
   settings.onChange(() => void models.forget());
   const worker = startWorker(steward, { name: `${process.pid}`, auto: options.auto });
   return {
@@ -117,8 +120,14 @@ function toolFetch(settings: Settings, log: Log): Fetch {
 
 /** Exact origins of model endpoints: those in the configuration, the documented ones, and Ollama's. */
 function configuredOrigins(providers: Record<string, Record<string, unknown>>, env: ComposeOptions["env"]): Set<string> {
-  const urls = [...Object.values(providers).map(({ baseUrl }) => baseUrl), env.OLLAMA_HOST, "http://127.0.0.1:11434", "http://localhost:11434", "https://kimi.com", "https://api.moonshot.ai", "https://api.anthropic.com", "https://api.openai.com"];
+  const urls = [...Object.values(providers).map(({ baseUrl }) => baseUrl), ollamaUrl(env.OLLAMA_HOST), "http://127.0.0.1:11434", "http://localhost:11434", "https://kimi.com", "https://api.moonshot.ai", "https://api.anthropic.com", "https://api.openai.com"];
   return new Set(urls.flatMap((url) => (typeof url === "string" && URL.canParse(url) ? [new URL(url).origin] : [])));
+}
+
+/** OLLAMA_HOST may leave out the scheme and the port. */
+function ollamaUrl(host = ""): string | undefined {
+  if (host.includes("://")) return host;
+  return host === "" ? undefined : `http://${host}${/:\d+$/.test(host) ? "" : ":11434"}`;
 }
 
 async function loadTools(folders: { home: string }): Promise<Tool[]> {

@@ -70,8 +70,8 @@ export function openModels(options: ModelsOptions): Models {
       found.keyed = BY_KEY.filter((_, at) => places[at] !== undefined);
     },
     async discover() {
-      const opened = await provider("ollama");
-      const models = await opened.list().catch((): string[] => []);
+      if (settings.config().model || byKey()) return;
+      const models = await provider("ollama").then((opened) => opened.list()).catch((): string[] => []);
       const wanted = env.OLLAMA_MODEL ?? OLLAMA_DEFAULT;
       const model = models.find((one) => one === wanted || one.startsWith(`${wanted}:`)) ?? models[0];
       if (model) found.ollama = `ollama/${model}`;
