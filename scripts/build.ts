@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import type { InputOptions, OutputChunk, OutputOptions, Plugin, RolldownOutput } from "rolldown";
 import { adapterFolders, isAdapter } from "../src/kinds/load.ts";
+import { messageOf } from "../src/std/error.ts";
 
 const root = dirname(import.meta.dirname);
 const src = join(root, "src");
@@ -166,9 +167,18 @@ function report(files: Output[]): void {
   console.log(`page: ${web.length} files, ${kilobytes(size(web))}; first load ${kilobytes(size(first))}, ${kilobytes(zipped)} gzipped`);
 }
 
-const began = new Date();
-const files = (await Promise.all([server(), page()])).flat();
-mkdirSync(dist, { recursive: true });
-write(files, began);
-report(files);
-console.log(`built in ${((Date.now() - began.getTime()) / 1000).toFixed(1)} s`);
+async function build(): Promise<void> {
+  const began = new Date();
+  const files = (await Promise.all([server(), page()])).flat();
+  mkdirSync(dist, { recursive: true });
+  write(files, began);
+  report(files);
+  console.log(`built in ${((Date.now() - began.getTime()) / 1000).toFixed(1)} s`);
+}
+
+try {
+  await build();
+} catch (error) {
+  console.error(messageOf(error));
+  process.exitCode = 1;
+}
