@@ -72,11 +72,11 @@ const FACTS: [RegExp, string, string][] = [
 
 export const facts: Rule = (request, known) => {
   const size =
-    /^(?:how (?:much (?:disk )?space|big) (?:does|is|do)|disk usage (?:of|for|in)) (.+?)(?: (?:use|take(?: up)?|occupy))?$/i.exec(
+    /^how much (?:disk )?space (?:does|do) (.+?) (?:use|take(?: up)?|occupy)$|^disk usage (?:of|for|in) (.+)$|^how big (?:is|are) (.+)$/i.exec(
       request.plain,
     );
-  const target = size?.[1] ? place(size[1], request, known) : undefined;
-  if (target?.folder || (target?.sure && !/^how big/i.test(request.plain)))
+  const target = size ? place(size[1] ?? size[2] ?? size[3] ?? "", request, known) : undefined;
+  if (target?.folder || (target?.sure && !size?.[3]))
     return one("execute_terminal_command", { command: `du -sk ${shellPath(target.path)}` }, "size");
   const fact = FACTS.find(([pattern]) => pattern.test(request.plain));
   return fact ? one("execute_terminal_command", { command: fact[1] }, fact[2]) : undefined;
