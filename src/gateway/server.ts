@@ -92,7 +92,10 @@ function serve(server: Server, door: Door): void {
   });
   server.on("request", (incoming, outgoing) => {
     for (const name in SECURITY) outgoing.setHeader(name, SECURITY[name]!);
-    if (hostAllowed(incoming.headers.host, gate.own, settings.config())) return void answer(incoming, outgoing);
+    if (hostAllowed(incoming.headers.host, gate.own, settings.config())) {
+      incoming.headers.host = "localhost"; // it has done its part; a URL made from it is the same for every name
+      return void answer(incoming, outgoing);
+    }
     const { status, body } = describeFailure(wrongHost(), log, now());
     outgoing.writeHead(status, { "content-type": "application/json", connection: "close" }).end(JSON.stringify(body));
   });
