@@ -25,7 +25,7 @@ export interface OutboundOptions {
 /** Refusals are `denied`, sizes `limit`, everything that the network does `unavailable`; an abort throws the signal's reason. */
 export type Outbound = Fetch & { close(): Promise<void> };
 
-type Client = typeof Undici;
+type Client = Pick<typeof Undici, "fetch" | "Response" | "FormData">;
 interface Call {
   url: URL;
   method: string;
@@ -79,9 +79,15 @@ export function outbound(options: OutboundOptions): Outbound {
 }
 
 async function connectWith(options: OutboundOptions): Promise<{ undici: Client; agent: Undici.Agent }> {
-  const undici = await import("undici");
+  const [{ default: Agent }, { default: fetch }, { default: response }, { default: form }] = await Promise.all([
+    import("undici/lib/dispatcher/agent.js"),
+    import("undici/lib/web/fetch/index.js"),
+    import("undici/lib/web/fetch/response.js"),
+    import("undici/lib/web/fetch/formdata.js"),
+  ]);
+  const undici: Client = { fetch: fetch.fetch, Response: response.Response, FormData: form.FormData };
   const { idleMs = 300_000, connectMs = 10_000 } = options;
-  const agent = new undici.Agent({
+  const agent = new Agent({
     connect: { lookup: checkedLookup(options), timeout: connectMs },
     headersTimeout: idleMs,
     bodyTimeout: idleMs,
