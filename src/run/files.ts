@@ -70,6 +70,16 @@ export async function getFile(steward: Steward, who: Principal, id: string): Pro
   return { file, stream: () => Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array> };
 }
 
+/** Puts a copy where the person's tools can read it: `uploads/<id>` in the workspace. */
+export async function placeFile(steward: Steward, who: Principal, file: FilePart): Promise<void> {
+  const computer = await steward.computer(who);
+  const to = `uploads/${file.id}`;
+  if (await computer.stat(to)) return;
+  if (computer.mode === "contained") return computer.write(to, await fileBytes(steward, who, file.id));
+  await computer.makeFolder("uploads");
+  await computer.copy(join(folderOf(steward, who.person), file.id), to);
+}
+
 export async function fileBytes(steward: Steward, who: Principal, id: string): Promise<Uint8Array> {
   const { stream } = await getFile(steward, who, id);
   return new Uint8Array(await new Response(stream()).arrayBuffer());

@@ -92,29 +92,30 @@ export function guard(steward: Steward, computer: Computer, scope: GuardScope): 
       await computer.makeFolder(at);
       changed();
     },
-    async move(from, to) {
-      const [source, target] = [await writable(from), await writable(to)];
-      const id = await journal.record(`Moved ${source} to ${target}`, { type: "moved", from: source, to: target });
-      await computer.move(source, target).catch(unless(journal, id));
-      changed();
-    },
-    async copy(from, to) {
-      const [source, target] = [await readable(from), await writable(to)];
-      const id = await journal.record(`Copied ${source} to ${target}`, { type: "created", path: target });
-      await computer.copy(source, target).catch(unless(journal, id));
-      changed();
-    },
-    async remove(path) {
-      const at = await writable(path);
-      const info = await computer.stat(at);
-      if (!info) throw new StewardError("not_found", `${path} does not exist`);
-      const { id, kept } = journal.place(at);
-      await journal.record(`Deleted ${at}${info.type === "dir" ? " and what was in it" : ` (${sizeOf(info.size)})`}`, { type: "removed", path: at, kept }, id);
-      await computer.move(at, kept).catch(unless(journal, id));
-      changed();
-    },
+    move: async (from, to) => moveKept(computer, journal, await writable(from), await writable(to)).finally(changed),
+    copy: async (from, to) => copyKept(computer, journal, await readable(from), await writable(to)).finally(changed),
+    remove: async (path) => removeKept(computer, journal, await writable(path)).finally(changed),
     exec: (command, options = {}) => checkedExec(steward, computer, scope, { command, options }),
   };
+}
+
+async function moveKept(computer: Computer, journal: Journal, source: string, target: string): Promise<void> {
+  const id = await journal.record(`Moved ${source} to ${target}`, { type: "moved", from: source, to: target });
+  await computer.move(source, target).catch(unless(journal, id));
+}
+
+async function copyKept(computer: Computer, journal: Journal, source: string, target: string): Promise<void> {
+  const id = await journal.record(`Copied ${source} to ${target}`, { type: "created", path: target });
+  await computer.copy(source, target).catch(unless(journal, id));
+}
+
+/** A delete is a move to where it can be fetched back from. */
+async function removeKept(computer: Computer, journal: Journal, at: string): Promise<void> {
+  const info = await computer.stat(at);
+  if (!info) throw new StewardError("not_found", `${at} does not exist`);
+  const { id, kept } = journal.place(at);
+  await journal.record(`Deleted ${at}${info.type === "dir" ? " and what was in it" : ` (${sizeOf(info.size)})`}`, { type: "removed", path: at, kept }, id);
+  await computer.move(at, kept).catch(unless(journal, id));
 }
 
 /** A change that surely was not made leaves no journal entry. */

@@ -1,11 +1,11 @@
 // receive → admit → route → record: a message becomes durable together with the job that answers it.
 import { textOf } from "../core/fold.ts";
 import type { Inbound } from "../core/ports.ts";
-import type { Address, Part, Principal } from "../core/types.ts";
+import type { Address, FilePart, Part, Principal } from "../core/types.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { oneLine } from "../std/text.ts";
-import { filePart } from "./files.ts";
+import { filePart, placeFile } from "./files.ts";
 import { makeSession, sessionDoc, sessionKey } from "./sessions.ts";
 import type { Steward } from "./steward.ts";
 
@@ -16,10 +16,16 @@ const MAX_TEXT = 200_000;
 export async function say(steward: Steward, who: Principal, message: { session: string; parts: GivenPart[]; key?: string | undefined }): Promise<{ key: string }> {
   const { session, key = newId("key") } = message;
   const doc = await sessionDoc(steward, who, session);
-  const parts = await Promise.all(message.parts.map((part): Promise<Part> | Part => (part.type === "file" ? filePart(steward, who, part.id) : checked(part))));
+  const parts = await Promise.all(message.parts.map((part): Promise<Part> | Part => (part.type === "file" ? attached(steward, who, part.id) : checked(part))));
   if (!parts.some((part) => part.type === "file" || part.text.trim() !== "")) throw new StewardError("invalid", "The message is empty");
   await record(steward, { who, session, parts, key, titled: doc.title !== "" });
   return { key };
+}
+
+async function attached(steward: Steward, who: Principal, id: string): Promise<FilePart> {
+  const file = await filePart(steward, who, id);
+  await placeFile(steward, who, file);
+  return file;
 }
 
 function checked(part: { type: "text"; text: string }): Part {

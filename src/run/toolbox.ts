@@ -1,29 +1,17 @@
 // The one gate: every tool call, from every engine, is found, checked, approved, run and logged here.
 import * as z from "zod/mini";
-import type { Event, LiveEvent, Stored } from "../core/events.ts";
+import type { Event, Stored } from "../core/events.ts";
 import type { Computer, Tool, ToolContext, ToolOutput, ToolSpec } from "../core/ports.ts";
-import type { Answer, Ask, Item, Principal, ToolCall, ToolResult } from "../core/types.ts";
+import type { Item, Principal, ToolCall, ToolResult } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
-import { clip, revealed, visible } from "../std/text.ts";
-import { answerTo, listGrants, opening } from "./asks.ts";
+import { clip, visible } from "../std/text.ts";
+import { approvals, ask, type Scope } from "./approval.ts";
 import { putFile } from "./files.ts";
-import { covers, guard, writeScope } from "./guard.ts";
+import { guard } from "./guard.ts";
 import { openMemory } from "./memory.ts";
-import { refusedApp } from "./policy.ts";
-import { modeOf, type Steward } from "./steward.ts";
+import type { Steward } from "./steward.ts";
 import { openJournal, undo, type Journal } from "./undo.ts";
-
-/** What a call may be about: one turn of one session. `log` reads what is new in the session's window. */
-export interface Scope {
-  principal: Principal;
-  session: string;
-  turn: string;
-  signal: AbortSignal;
-  log(): Promise<Stored[]>;
-  emit(events: Event[], more?: { put?: Record<string, unknown>; add?: Record<string, Record<string, number>> }): Promise<void>;
-  live(event: LiveEvent): void;
-}
 
 const MAX_TEXT = 30_000;
 const MAX_FULL = 50 * 1024 * 1024;
@@ -126,87 +114,6 @@ function parsed(tool: Tool, call: ToolCall): unknown {
   const result = tool.input.safeParse(call.input ?? {});
   if (result.success) return result.data;
   throw new StewardError("invalid", `Wrong arguments for ${tool.name}: ${result.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`).join("; ")}`);
-}
-
-interface Checked {
-  tool: Tool;
-  input: unknown;
-  call: ToolCall;
-  computer: Computer;
-}
-
-const PATH_FIELDS = ["path", "source", "destination"] as const;
-
-/** Asks for what leaves the mode: writes outside the workspace, the network, a contained person's desktop. Returns the scopes that hold for this call. */
-async function approvals(steward: Steward, scope: Scope, { tool, input, call, computer }: Checked): Promise<string[]> {
-  const fields = input as Record<string, unknown>;
-  if (tool.capability === "applications") refuseApp(steward, scope, fields);
-  const needs: { scope: string; prompt: string }[] = [];
-  if (tool.capability === "filesystem" && tool.effect === "write")
-    for (const field of PATH_FIELDS) {
-      const path = fields[field];
-      const needed = typeof path === "string" ? await writeScope(steward, computer, path) : undefined;
-      if (needed && !needs.some((one) => one.scope === needed)) needs.push({ scope: needed, prompt: `${tool.name} wants to change files in ${needed.slice(6)}, outside the workspace` });
-    }
-  if (fields.network === true && computer.mode !== "full") {
-    if (computer.mode === "contained") throw new StewardError("denied", "Permission denied: there is no network in contained mode");
-    needs.push({ scope: "network", prompt: "This command wants to use the network" });
-  }
-  const granted: string[] = [];
-  for (const need of needs) {
-    await approve(steward, scope, call, need);
-    granted.push(need.scope);
-  }
-  return granted;
-}
-
-function refuseApp(steward: Steward, { principal }: Scope, { app_name }: Record<string, unknown>): void {
-  if (modeOf(steward, principal) === "contained") throw new StewardError("denied", "Permission denied: applications on this desktop are the owner's");
-  const refused = typeof app_name === "string" ? refusedApp(app_name, steward.permissions.read().capabilities.applications.restrictions) : undefined;
-  if (refused) throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "The lists are on the settings page, under Permissions." });
-}
-
-async function approve(steward: Steward, scope: Scope, call: ToolCall, need: { scope: string; prompt: string }): Promise<void> {
-  if ((await listGrants(steward, scope.principal)).some((grant) => covers(grant.scope, need.scope))) return;
-  if (taskGrants(await scope.log(), scope.turn).some((granted) => covers(granted, need.scope))) return;
-  const answer = await ask(steward, scope, { call, kind: "approval", prompt: need.prompt, scope: need.scope, shows: revealed(shown(call)), options: ["allow", "deny"] });
-  if (answer.choice !== "allow") throw new StewardError("denied", `Permission denied: ${need.prompt}, and that was not allowed`);
-}
-
-/** Exactly what will run, nothing left out. */
-function shown({ tool, input }: ToolCall): string {
-  const fields = input as Record<string, unknown>;
-  if (typeof fields.command === "string") return [fields.command, ...(typeof fields.working_directory === "string" ? [`in ${fields.working_directory}`] : [])].join("\n");
-  return `${tool} ${JSON.stringify(input, null, 2)}`;
-}
-
-/** Scopes that were allowed for the whole of this turn. */
-function taskGrants(log: Stored[], turn: string): string[] {
-  const asked = new Map(log.flatMap(({ event }) => (event.type === "ask.opened" && event.ask.turn === turn ? [[event.ask.id, event.ask] as const] : [])));
-  return log.flatMap(({ event }) => {
-    if (event.type !== "ask.answered" || event.answer.for !== "task" || event.answer.choice !== "allow") return [];
-    const granted = asked.get(event.ask)?.scope;
-    return granted ? [granted] : [];
-  });
-}
-
-/** Opens the question, or finds the one that this call opened before a restart, and waits for a person. */
-async function ask(steward: Steward, scope: Scope, wanted: Pick<Ask, "kind" | "prompt" | "options" | "scope" | "shows"> & { call: ToolCall }): Promise<Answer> {
-  const { call, ...question } = wanted;
-  const known = (await scope.log()).find(({ event }) => event.type === "ask.opened" && event.ask.call === call.id && event.ask.prompt === question.prompt)?.event;
-  const now = steward.now();
-  const opened: Ask =
-    known?.type === "ask.opened"
-      ? known.ask
-      : { id: newId("ask"), session: scope.session, turn: scope.turn, call: call.id, openedAt: now, expiresAt: now + steward.settings.config().asks.expireMinutes * 60_000, ...question };
-  if (!known) {
-    const { put, add, events } = opening(scope.principal.person, opened);
-    await scope.emit(events.map(({ event }) => event), { put, add });
-  }
-  scope.live({ type: "turn.waiting", turn: scope.turn, on: "ask", until: opened.expiresAt });
-  const answer = await answerTo(steward, scope.principal.person, opened, scope.signal);
-  if (scope.signal.aborted) throw new StewardError("denied", "The turn was cancelled");
-  return answer;
 }
 
 function contextFor(steward: Steward, scope: Scope, { call, item, journal, computer }: { call: ToolCall; item: ToolItem; journal: Journal; computer: Computer }): ToolContext {
