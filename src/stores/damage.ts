@@ -97,6 +97,9 @@ export function explain(error: unknown, path: string): unknown {
   if (code === "ENOSPC" || code === "EDQUOT") return unavailable("can't grow: the disk is full", NO_SPACE);
   if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOENT" || code === "EISDIR")
     return unavailable(`can't be written: ${error.message}`, NOT_WRITABLE);
+  // Our SQL is fixed, so these generic refusals can only come from what the file holds.
+  if (primary(error) === 1 && /fts5|malformed|vtable|no such (?:table|column)/.test(error.message))
+    return damaged(path, error.message, error);
   switch (primary(error)) {
     case 0:
       return error;
