@@ -101,7 +101,7 @@ export interface Chat {
 // oxlint-disable-next-line typescript/no-explicit-any -- frames of a foreign dialect
 export type Frame = { type: string; [key: string]: any };
 
-/** Rejects with the HTTP status when the upgrade is refused. */
+/** Resolves after the greeting. Rejects with the HTTP status when the upgrade is refused. */
 export async function openChat(url: string, headers: Record<string, string>): Promise<Chat> {
   const socket = new WebSocket(`${url.replace("http", "ws")}/ws/chat`, { headers });
   const frames: Frame[] = [];
@@ -120,7 +120,7 @@ export async function openChat(url: string, headers: Record<string, string>): Pr
   socket.on("unexpected-response", (_request, response) => reject(new Error(String(response.statusCode))));
   socket.on("error", reject);
   await promise;
-  return {
+  const chat: Chat = {
     socket, frames,
     send: (frame) => socket.send(typeof frame === "string" || frame instanceof Uint8Array ? frame : JSON.stringify(frame)),
     async until(fits, from = 0) {
@@ -136,6 +136,8 @@ export async function openChat(url: string, headers: Record<string, string>): Pr
       return frames.slice(from);
     },
   };
+  await chat.until(({ type }) => type === "connected");
+  return chat;
 }
 
 /** Waits for a condition, not for luck. */

@@ -135,10 +135,11 @@ async function close(server: Server, door: Door, connections: Set<Socket>): Prom
   const closed = Promise.withResolvers<void>();
   server.close(() => closed.resolve());
   door.close();
-  server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), 20);
   const timer = setTimeout(() => {
     for (const socket of connections) socket.destroy();
   }, CLOSE_MS);
   await closed.promise;
   clearTimeout(timer);
+  clearInterval(idle);
 }

@@ -19,7 +19,7 @@ interface Chat {
   signal: AbortSignal;
   /** Messages that wait for their turn. */
   waiting: number;
-  /** Settles when the message before this one has its place in the queue. */
+  /** Settles when the greeting is out, and then when the message before has its place in the queue. */
   before: Promise<void>;
 }
 
@@ -39,8 +39,8 @@ export function serveChat(gate: Gate, caller: Caller, socket: WebSocket): void {
     off();
   });
   socket.on("error", () => socket.terminate());
-  socket.on("message", (data, binary) => void receive(chat, data as Buffer, binary).catch((error: unknown) => sendError(chat, error)));
-  void greet(chat).catch((error: unknown) => sendError(chat, error));
+  socket.on("message", (data, binary) => void take(chat, data as Buffer, binary).catch((error: unknown) => sendError(chat, error)));
+  chat.before = greet(chat).catch((error: unknown) => sendError(chat, error));
 }
 
 async function greet(chat: Chat): Promise<void> {
@@ -72,28 +72,33 @@ function sendError(chat: Chat, error: unknown): void {
   send(chat, { type: "error", message: hint ? `${message} (${hint})` : message });
 }
 
-async function receive(chat: Chat, data: Buffer, binary: boolean): Promise<void> {
+/** Frames are read in their order; each waits until the one before has its place. */
+async function take(chat: Chat, data: Buffer, binary: boolean): Promise<void> {
+  if (chat.waiting >= MAX_WAITING) return send(chat, { type: "error", message: "Too many messages are waiting; send this one later" });
+  const { before } = chat;
+  const placed = Promise.withResolvers<void>();
+  chat.before = placed.promise;
+  chat.waiting++;
+  try {
+    await before;
+    await receive(chat, { data, binary, placed: placed.resolve });
+  } finally {
+    placed.resolve();
+    chat.waiting--;
+  }
+}
+
+async function receive(chat: Chat, { data, binary, placed }: { data: Buffer; binary: boolean; placed(): void }): Promise<void> {
   const { gate, caller } = chat;
   if (!(await gate.auth.holds(caller))) return chat.socket.close(4001, "revoked");
   if (binary) return send(chat, { type: "error", message: "Frames must be text" });
   const { text, id } = readFrame(parseJson(data));
   if (text === undefined) return send(chat, { type: "error", message: 'Send {"message": "…"} or {"type": "message", "content": "…"}' });
   if (text.trim() === "") return;
-  if (chat.waiting >= MAX_WAITING) return send(chat, { type: "error", message: "Too many messages are waiting; send this one later" });
-  chat.waiting++;
-  const { before } = chat;
-  const placed = Promise.withResolvers<void>();
-  chat.before = placed.promise;
-  try {
-    await before;
-    const session = await conversation(gate.steward, caller.principal, id);
-    const place = gate.lanes(session);
-    placed.resolve();
-    await answer(chat, { session, text, leave: await place });
-  } finally {
-    placed.resolve();
-    chat.waiting--;
-  }
+  const session = await conversation(gate.steward, caller.principal, id);
+  const place = gate.lanes(session);
+  placed();
+  await answer(chat, { session, text, leave: await place });
 }
 
 function readFrame(frame: unknown): { text?: string; id?: string } {

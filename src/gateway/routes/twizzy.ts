@@ -87,7 +87,7 @@ export const twizzy = {
 const summary = (info: SessionInfo) => ({ id: info.id, title: titleOf(info), created_at: isoTime(info.createdAt), updated_at: isoTime(info.updatedAt), message_count: info.messages });
 
 /** Ten characters tell keys apart; of a short key less is shown, so that most of it stays unknown. */
-const prefixOf = (key: string): string => `${key.slice(0, Math.min(10, Math.floor(key.length / 4)))}...`;
+const prefixOf = (key: string): string => `${key.slice(0, key.length >= 20 ? 10 : Math.floor(key.length / 4))}...`;
 
 /** Sets one line of the `.env` in Steward's home and keeps the others. */
 async function writeEnv(home: string, name: string, value: string): Promise<string> {
