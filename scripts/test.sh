@@ -91,7 +91,9 @@ if [ -n "$missing" ]; then
 fi
 
 say "building"
-"$node" scripts/build.ts
+failed=0
+"$node" scripts/build.ts || failed=1
+[ -d dist ] || mkdir dist
 case $node in
   "$root"/*) printf '%s\n' "${node#"$root"/}" >dist/.node ;;
   *) printf '%s\n' "$node" >dist/.node ;;
@@ -99,7 +101,6 @@ esac
 rm -rf "$lock"
 trap - EXIT INT TERM HUP
 
-failed=0
 "$node" scripts/check.ts --still || failed=1
 # shellcheck disable=SC2046
 "$node" --disable-warning=ExperimentalWarning --test --test-concurrency=2 $(find test -name '*.test.ts' | sort) || failed=1
