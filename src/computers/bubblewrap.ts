@@ -20,6 +20,8 @@ export interface Inside {
   env: Record<string, string>;
   hostname: string;
   network: boolean;
+  /** Arguments for when all else is mounted. */
+  last?: string[];
   /** The person's entry in /etc/passwd; absent keeps the system's file. */
   user?: { name: string; home: string; shell: string };
 }
@@ -73,6 +75,7 @@ export async function runInside({ bwrap, prlimit }: Tools, inside: Inside, optio
     `${status}`,
     ...inside.mounts,
     ...accounts.flatMap(({ at }, index) => ["--ro-bind-data", `${5 + index}`, at]),
+    ...(inside.last ?? []),
     "--clearenv",
     ...Object.entries(inside.env).flatMap(([name, value]) => ["--setenv", name, value]),
     "--chdir",

@@ -77,10 +77,19 @@ async function exec({ options, view, files, name }: Own, { command, how }: Asked
   const user = { name, home: view.home, shell };
   const cwd = await folderOf({ stat: (given) => files.stat(given), workspace: view.workspace }, how.cwd);
   const env = { ...environmentOf({ home: view.home, user: name, shell }, options.env), TMPDIR: "/tmp", ...how.env };
-  const mounts = [...(await systemMounts()), ...view.mounts.flatMap(({ at, host }) => ["--bind", host, at]), "--remount-ro", "/"];
+  const mounts = [...(await systemMounts()), ...view.mounts.flatMap(({ at, host }) => ["--bind", host, at])];
   return runInside(
     await findTools(),
-    { mounts, argv: argv ?? [shell, "-c", command as string], cwd, env, hostname: "computer", network: false, user },
+    {
+      mounts,
+      argv: argv ?? [shell, "-c", command as string],
+      cwd,
+      env,
+      hostname: "computer",
+      network: false,
+      user,
+      last: ["--remount-ro", "/"],
+    },
     how,
   );
 }

@@ -60,8 +60,8 @@ function refuseOdd(spot: Spot, stat: { isFile(): boolean; isDirectory(): boolean
 
 /** The server's own memory and environment are files too; and a hidden file may have a second name. */
 export async function refuseSecret(file: fs.FileHandle, hidden: () => string[]): Promise<void> {
-  const { nlink, dev, ino } = await file.stat();
-  if (LINUX && (await fs.statfs(`/proc/self/fd/${file.fd}`)).type === PROC_MAGIC)
+  const { nlink, dev, ino, blocks } = await file.stat();
+  if (LINUX && blocks === 0 && (await fs.statfs(`/proc/self/fd/${file.fd}`)).type === PROC_MAGIC)
     throw new StewardError("denied", "What the system says about its processes is no file to read", { hint: "Use a command." });
   if (nlink < 2) return;
   const own = LINUX ? await fs.readlink(`/proc/self/fd/${file.fd}`) : "";

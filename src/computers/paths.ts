@@ -119,11 +119,10 @@ async function linkAt(view: View, full: string): Promise<string | undefined> {
 /** Opens the folder of a resolved path, each step from the one before and without following links. The caller closes. */
 export async function openBeneath(view: View, full: string, make = false): Promise<Spot> {
   const place = mountOf(view, full);
-  if (!place)
-    throw new StewardError(
-      make ? "denied" : "not_found",
-      make ? `Permission denied: ${full} is outside this computer's own folders` : `${full} does not exist`,
-    );
+  if (!place) {
+    if (!make && !isVirtual(view, full)) throw new StewardError("not_found", `${full} does not exist`);
+    throw new StewardError("denied", `Permission denied: ${full} is outside this computer's own folders`);
+  }
   const { mount, names } = place;
   const name = names.at(-1) ?? "";
   return LINUX
@@ -157,7 +156,9 @@ async function openFolder(at: string, { full, make }: { full: string; make: bool
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && make) {
       await fs.mkdir(at).catch(unless("EEXIST"));
-      return open();
+      return open().catch(async () => {
+        throw linkConflict(full);
+      });
     }
     if (code !== "ENOTDIR" && code !== "ELOOP") throw error;
     throw await notFolder(at, { full, make });
@@ -165,7 +166,8 @@ async function openFolder(at: string, { full, make }: { full: string; make: bool
 }
 
 async function notFolder(at: string, { full, make }: { full: string; make: boolean }): Promise<StewardError> {
-  if ((await fs.lstat(at)).isSymbolicLink()) return linkConflict(full);
+  const stat = await fs.lstat(at);
+  if (stat.isSymbolicLink() || (LINUX && stat.isDirectory())) return linkConflict(full);
   return new StewardError(make ? "conflict" : "not_found", make ? `A part of ${full} is a file, not a folder` : `${full} does not exist`);
 }
 
