@@ -1,0 +1,70 @@
+// What permissions.json refuses: commands by their words, paths by where they lead, apps by pattern.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { defaultPermissions } from "../src/run/permissions.ts";
+import { cacheable, commandsOf, glob, isUnder, refusedApp, refusedCommand } from "../src/run/policy.ts";
+
+const rules = defaultPermissions().terminal.restrictions;
+
+const refused = [
+  "rm -rf /", "rm  -rf  /", "rm -r -f /", "rm -fr /", "rm --recursive --force /", "rm -rf //", "rm -rf /*", "rm -rf /.", "/bin/rm -rf /", "cd / && rm -rf /", "rm -rf --no-preserve-root /", "rm -Rf /",
+  "shutdown", "shutdown -h now", "/sbin/reboot", "reboot", "mkfs /dev/sda", "mkfs.ext4 /dev/sda1", "echo hi; reboot", "(reboot)", "$(reboot)", "`reboot`", 'echo "$(reboot)"', "sh -c 'reboot'", 'bash -lc "shutdown now"',
+  "eval reboot", "env A=1 reboot", "A=1 reboot", "nohup reboot &", "timeout 5 reboot", "find . -exec reboot {} +", "ls | xargs reboot", "if true; then reboot; fi", "true\nreboot",
+  "sudo ls", "x | sudo y", "true && sudo ls", "doas ls", "su -c ls", "/usr/bin/sudo ls", "env sudo ls", "'su'do ls", "s\\udo ls",
+];
+const allowed = [
+  "rm -rf /tmp/x", "rm -rf ./build", "rm -r docs", "ls -la", "echo shutdown", 'echo "rm -rf /"', "grep reboot log.txt", "cat mkfs.txt", "git commit -m 'reboot the router'", "echo 'sudo ls'", "man sudo", "# reboot", "ls # rm -rf /", "printf %s reboot", "cp -rf / backup", "",
+];
+
+for (const command of refused) test(`S-37 refused: ${command.replaceAll("\n", "⏎")}`, () => assert.notEqual(refusedCommand(command, rules), undefined));
+for (const command of allowed) test(`allowed: ${command}`, () => assert.equal(refusedCommand(command, rules), undefined));
+
+test("an argument array is judged by its words, not split again", () => {
+  assert.equal(refusedCommand(["echo", "sudo ls; reboot"], rules), undefined);
+  assert.notEqual(refusedCommand(["/sbin/reboot"], rules), undefined);
+});
+
+test("sudo is allowed where the restriction says so", () => assert.equal(refusedCommand("sudo ls", { ...rules, allow_sudo: true }), undefined));
+
+test("any text is read without throwing, and in linear time", () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 2000, unit: "binary" }), (line) => {
+      commandsOf(line);
+      refusedCommand(line, rules);
+    }),
+    { numRuns: 500 },
+  );
+  const begun = performance.now();
+  refusedCommand("$(".repeat(20_000) + '"'.repeat(20_000), rules);
+  assert.ok(performance.now() - begun < 2000);
+});
+
+test("S-82 patterns of apps are matched in linear time, and not as regular expressions", () => {
+  assert.equal(glob("fire*", "firefox"), true);
+  assert.equal(glob("?ire*x", "firefox"), true);
+  assert.equal(glob("fire.*", "firefox"), false);
+  const begun = performance.now();
+  assert.equal(glob("*a".repeat(200), "a".repeat(199)), false);
+  assert.ok(performance.now() - begun < 500);
+});
+
+test("apps: the block list first, then the allow list, any case", () => {
+  const lists = { ...rules, allowed_apps: ["*"], blocked_apps: ["*Terminal*"] };
+  assert.match(refusedApp("gnome-terminal", lists) ?? "", /blocked/);
+  assert.equal(refusedApp("Firefox", lists), undefined);
+  assert.match(refusedApp("Firefox", { ...lists, allowed_apps: ["code"] }) ?? "", /not an allowed/);
+});
+
+test("a folder covers itself and what is in it, not its neighbours", () => {
+  assert.deepEqual(["/a/.ssh", "/a/.ssh/id", "/a/.sshfoo", "/a"].map((path) => isUnder(path, "/a/.ssh")), [true, true, false, false]);
+  assert.equal(isUnder("/anything", "/"), true);
+});
+
+test("only commands without effects and with known inputs are cached", () => {
+  assert.deepEqual(cacheable("cat notes.txt"), { paths: ["notes.txt"] });
+  assert.deepEqual(cacheable("ls"), { paths: ["."] });
+  assert.deepEqual(cacheable("uname -a"), { paths: [] });
+  for (const command of ["echo x >> f", "cat > f", "find . -delete", "cat a | tee b", "ls -l", "ls -R", "ls *.txt", "cat $(rm x)", "date", "tail -f log", "cat a; rm b", "sed -i s/a/b/ f", "df -h", "ps"])
+    assert.equal(cacheable(command), undefined, command);
+});
