@@ -1,0 +1,129 @@
+// steward start: the server in this process until it is told to stop; or the way to the one that runs already.
+import type { Answered } from "../../core/api.ts";
+import type { CliHost, Serving } from "../cli.ts";
+import { type Command, type Flags, type Given, usageError } from "../command.ts";
+import { openBrowser, whyNot } from "../browser.ts";
+import { DONE, exitCodes, INTERRUPTED } from "../exit.ts";
+import { ask, type Running } from "../local.ts";
+import { bold, cyan, dim, green, red, yellow } from "../output.ts";
+
+const LEVELS = ["debug", "info", "warning", "error"];
+const LATER = ["discord", "telegram", "claude", "webchat"];
+
+export const start: Command = {
+  usage: ["start [--port N] [--host H] [--model PROVIDER/NAME] [--log LEVEL] [--no-open]", "start --test"],
+  about: "Starts Steward here and stays until Ctrl-C or `steward stop`. Opens the page with a one-time link.",
+  options: {
+    port: { value: "N", help: "port instead of server.port (7777); 0 takes a free one" },
+    host: { value: "H", help: "address to listen on instead of server.host (127.0.0.1)" },
+    model: { value: "P/N", help: "model for this run, such as ollama/qwen2.5" },
+    log: { value: "LEVEL", help: "debug, info, warning or error" },
+    "no-open": { help: "do not open a browser" },
+    test: { help: "start, check every part, and exit" },
+    ...Object.fromEntries(LATER.map((name) => [name, { help: "not part of this version" }])),
+  },
+  examples: [
+    ["steward start", "start, and open the page"],
+    ["steward start --port 8080 --no-open", "another port, no browser"],
+    ["steward start --model builtin/rules", "with the model that needs no key"],
+    ["steward start --test", "check that everything is well"],
+  ],
+  async run(given) {
+    const { host, flags, args } = given;
+    if (args.length > 0) throw usageError(`start takes no further words, found "${args[0]}"`);
+    const later = LATER.find((name) => flags.has(name));
+    if (later) throw usageError(`--${later} is not part of this version of Steward`, "Start without it; the page and the terminal work.");
+    const options = optionsOf(flags);
+    const running = await host.running();
+    if (running) return flags.has("test") ? check(given, running) : join(given, running);
+    const signals = watchSignals();
+    const served = await host.serve(flags.has("test") ? { ...options, port: options.port ?? 0 } : options);
+    if (flags.has("test")) return test(given, served);
+    await introduce(given, served);
+    return until(served, signals, given);
+  },
+};
+
+function optionsOf(flags: Flags): Parameters<CliHost["serve"]>[0] {
+  const port = flags.number("port", { min: 0, max: 65_535 });
+  const host = flags.text("host");
+  const model = flags.text("model");
+  const given = flags.text("log")?.toLowerCase();
+  const logLevel = given === "warn" ? "warning" : given;
+  if (logLevel !== undefined && !LEVELS.includes(logLevel)) throw usageError(`--log takes ${LEVELS.join(", ")}, not "${given}"`);
+  return {
+    ...(port === undefined ? {} : { port }),
+    ...(host === undefined ? {} : { host }),
+    ...(model === undefined ? {} : { model }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+  };
+}
+
+async function introduce({ host, out, flags }: Given, { url, claimUrl, sandbox, warnings }: Serving): Promise<void> {
+  const running = await host.running();
+  const model = running ? (await ask<Answered<"status.get">>(running, "/api/status")).model : undefined;
+  out.line(`${bold("Steward")} ${host.version} runs at ${cyan(url)}`);
+  if (model) out.line(`  ${dim("model    ")}${model}`);
+  out.line(`  ${dim("sandbox  ")}${sandbox}`);
+  out.line(`  ${dim("home     ")}${host.home}`);
+  for (const warning of warnings) out.line(`  ${yellow(`warning  ${warning}`)}`);
+  offer({ host, out, flags }, claimUrl);
+  out.line(dim("Ctrl-C stops it."));
+}
+
+/** Prints the link and opens it where that is possible. */
+function offer({ host, out, flags }: Pick<Given, "host" | "out" | "flags">, claimUrl: string): void {
+  const not = flags.has("no-open") ? "--no-open" : whyNot(host.env);
+  out.line(`\nOpen this link to come in (once, within ten minutes):\n  ${claimUrl}\n`);
+  if (not === undefined) openBrowser(claimUrl, host);
+}
+
+async function join(given: Given, running: Running): Promise<number> {
+  const { url } = await ask<Answered<"claim.make">>(running, "/api/claim-link", { method: "POST", body: {} });
+  given.out.line(`Steward already runs at ${cyan(running.url)} ${dim(`(process ${running.pid})`)}`);
+  offer(given, url);
+  return DONE;
+}
+
+/** How often a stop was asked for; the first may come while it still starts. */
+interface Signals {
+  count: number;
+  ring?: () => void;
+}
+
+function watchSignals(): Signals {
+  const signals: Signals = { count: 0 };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(name, () => {
+      if (++signals.count > 1 && name === "SIGINT") process.exit(INTERRUPTED);
+      signals.ring?.();
+    });
+  return signals;
+}
+
+async function until(served: Serving, signals: Signals, { out }: Given): Promise<number> {
+  const asked = new Promise<void>((resolve) => {
+    signals.ring = resolve;
+    if (signals.count > 0) resolve();
+  });
+  await Promise.race([asked, served.closed]);
+  if (signals.count > 0) out.note("\nStopping…");
+  await served.close();
+  return DONE;
+}
+
+async function test(given: Given, served: Serving): Promise<number> {
+  try {
+    const running = await given.host.running();
+    return running ? await check(given, running) : exitCodes.internal;
+  } finally {
+    await served.close();
+  }
+}
+
+async function check({ out }: Given, running: Running): Promise<number> {
+  const { status, components = [] } = await ask<Answered<"health.get">>(running, "/api/health");
+  for (const { name, status: how, message } of components)
+    out.line(`${(how === "healthy" ? green : how === "unhealthy" ? red : yellow)(how.padEnd(10))} ${name}: ${message}`);
+  return status === "unhealthy" ? exitCodes.internal : DONE;
+}
