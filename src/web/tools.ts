@@ -74,7 +74,7 @@ export const stateWords: Record<ToolState, string> = { waiting: "Waiting", askin
 export function readable({ output, error, success }: ToolResult): string {
   const said = outputText(output);
   if (success || !error) return said;
-  return said ? `${error}\n\n${said}` : error;
+  return said ? (said.startsWith("Command exited") ? said : `${error}\n\n${said}`) : error;
 }
 
 function outputText(output: unknown): string {

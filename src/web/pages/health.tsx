@@ -26,6 +26,7 @@ export function Page(): VNode {
   );
 }
 
+const parts: Record<string, string> = { llm_connection: "Model", plugins: "Tools", system: "Machine", store: "Storage", sandbox: "Sandbox", settings: "Settings" };
 const tones: Record<string, string> = { healthy: "done", ok: "done", closed: "done", degraded: "asking", "half-open": "asking", unhealthy: "failed", open: "failed" };
 
 function Report({ data }: { data: Report }): VNode {
@@ -42,7 +43,7 @@ function Report({ data }: { data: Report }): VNode {
           {components.map(({ name, status, message, responseMs, lastCheck }) => (
             <li key={name}>
               <span class={`dot ${tones[status] ?? "waiting"}`} aria-hidden="true" />
-              <span class="grow"><strong>{name}</strong> <span class="quiet">{status}</span><small>{message}</small></span>
+              <span class="grow"><strong>{parts[name] ?? name}</strong> <span class="quiet">{status}</span><small>{message}</small></span>
               <span class="quiet" title={lastCheck ? wholeTime(lastCheck) : undefined}>{responseMs === undefined ? "" : duration(responseMs)}</span>
             </li>
           ))}

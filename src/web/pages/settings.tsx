@@ -96,11 +96,12 @@ function ProviderRow({ provider }: { provider: Provider }): VNode {
         <strong>{about?.label ?? name}</strong>
         <span class="quiet">{ready ? "Ready" : keySet || about?.keyless ? "Not ready" : "Needs a key"}</span>
         {keySet ? <span class="chip">key stored</span> : null}
+        {models.value?.current.startsWith(`${name}/`) ? <span class="chip">in use</span> : null}
       </div>
       <p class="about">{about?.about ?? ""}</p>
       {problem ? <p class="problem">{problem}</p> : null}
       {offered.length > 0 ? <p class="quiet models">{offered.slice(0, 12).join(", ")}{offered.length > 12 ? ` and ${offered.length - 12} more` : ""}</p> : null}
-      {isOwner.value && name !== "builtin" ? <KeyField name={name} keySet={keySet} label={about?.label ?? name} /> : null}
+      {isOwner.value && (!about?.keyless || keySet) ? <KeyField name={name} keySet={keySet} label={about?.label ?? name} /> : null}
     </li>
   );
 }

@@ -13,10 +13,10 @@ import { Icon } from "./icon.tsx";
 
 type AskEntry = Entry & { kind: "ask" };
 const terms = [
-  { label: "1 hour", ms: 3_600_000 },
-  { label: "1 day", ms: 86_400_000 },
-  { label: "7 days", ms: 604_800_000 },
-  { label: "30 days", ms: 2_592_000_000 },
+  { label: "for 1 hour", ms: 3_600_000 },
+  { label: "for 1 day", ms: 86_400_000 },
+  { label: "for 7 days", ms: 604_800_000 },
+  { label: "for 30 days", ms: 2_592_000_000 },
 ] as const;
 
 export function AskCard({ entry }: { entry: AskEntry }): VNode {
@@ -99,7 +99,7 @@ function Approval({ entry: { ask }, busy, answer }: Choosing): VNode {
           <button type="button" class="ghost" disabled={busy} onClick={() => answer({ choice: "allow", for: "scope", until: Date.now() + term })}>
             Allow always for <code>{revealed(ask.scope)}</code>
           </button>
-          <label for={id}>for</label>
+          <label class="hidden" for={id}>How long</label>
           <select id={id} value={String(term)} disabled={busy} onChange={(event) => setTerm(Number(event.currentTarget.value))}>
             {terms.map(({ label, ms }) => <option key={ms} value={ms}>{label}</option>)}
           </select>

@@ -181,11 +181,12 @@ function Failed({ entry }: { entry: Entry & { kind: "end" } }): VNode | null {
 function Working(): VNode {
   const now = useNow();
   const turn = view.value?.turn;
+  const asked = view.value?.entries.some((entry) => entry.kind === "ask" && entry.ask.turn === turn?.id && !entry.answered);
   const seconds = turn ? Math.floor((now - turn.at) / 1000) : 0;
   return (
     <p class="working">
       <span class="beads" aria-hidden="true"><i /><i /><i /></span>
-      <span>{workingWords(turn?.waiting)}</span>
+      <span>{asked ? "Waiting for your answer" : workingWords(turn?.waiting)}</span>
       {seconds >= 3 ? <span class="quiet">{duration(seconds * 1000)}</span> : null}
     </p>
   );

@@ -14,9 +14,10 @@ export interface Choice {
   run(): void;
 }
 
-export function Menu({ label, button, choices, class: more = "", up = false }: { label: string; button: ComponentChildren; choices: () => readonly Choice[]; class?: string; up?: boolean }): VNode {
+export function Menu({ label, button, choices, class: more = "" }: { label: string; button: ComponentChildren; choices: () => readonly Choice[]; class?: string }): VNode {
   const [open, setOpen] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
+  const up = open && (frame.current?.getBoundingClientRect().bottom ?? 0) > innerHeight - 240;
   useEffect(() => {
     if (!open) return;
     const away = (event: Event): void => {

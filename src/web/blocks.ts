@@ -1,0 +1,51 @@
+// Markdown as blocks, and what in it may become an address or a character. Growing text is parsed block by block:
+// only the last, still open block is parsed again. Drawing is `markdown.tsx`.
+import { Lexer, type Token } from "marked";
+
+export interface Parsed {
+  text: string;
+  /** Blocks that more text can't change any more, and how much text they cover. */
+  closed: Token[];
+  covered: number;
+  open: Token[];
+}
+
+const parsed = new Map<string, Parsed>();
+const KEPT = 400;
+
+/** `id` names the text while it grows. */
+export function parse(id: string, given: string): Parsed {
+  const text = given.replace(/\r\n?/g, "\n");
+  const before = parsed.get(id);
+  if (before?.text === text) return before;
+  const grows = before !== undefined && text.startsWith(before.text.slice(0, before.covered));
+  const closed = grows ? before.closed : [];
+  const covered = grows ? before.covered : 0;
+  const tokens = new Lexer({ gfm: true, breaks: true }).lex(text.slice(covered)) as Token[];
+  let last = tokens.length - 1;
+  while (last > 0 && tokens[last]!.type === "space") last--;
+  const ready = tokens.slice(0, Math.max(0, last));
+  const next: Parsed = { text, closed: ready.length > 0 ? [...closed, ...ready] : closed, covered: covered + ready.reduce((sum, token) => sum + token.raw.length, 0), open: tokens.slice(Math.max(0, last)) };
+  parsed.delete(id);
+  parsed.set(id, next);
+  if (parsed.size > KEPT) parsed.delete(parsed.keys().next().value!);
+  return next;
+}
+
+/** The address when it is one that may be followed; anything else is only text. */
+export function safeAddress(href: string): URL | undefined {
+  const url = URL.parse(words(href).trim());
+  return url && /^(https?|mailto):$/.test(url.protocol) ? url : undefined;
+}
+
+const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", copy: "©", hellip: "…", mdash: "—", ndash: "–", rarr: "→", larr: "←", times: "×", euro: "€" };
+
+/** Character references as characters; they end up in text nodes only. */
+export function words(text: string): string {
+  if (!text.includes("&")) return text;
+  return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(\w{2,8}));/g, (whole, decimal: string | undefined, hex: string | undefined, name: string | undefined) => {
+    if (name !== undefined) return named[name] ?? whole;
+    const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
+    return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : "\ufffd";
+  });
+}
