@@ -36,6 +36,25 @@ const LIMITS = ["--core=0", "--nofile=16384:16384", "--nproc=2048:2048", `--data
 /** Bytes of a private /tmp; it lives in memory. */
 export const TMP_BYTES = GB;
 
+/** The machine's knobs in /proc. When Steward runs as root, their owner inside is root's own number: the kernel lets it turn them without any capability, and bubblewrap leaves some of them open. */
+const KNOBS = [
+  "sys",
+  "sysrq-trigger",
+  "irq",
+  "bus",
+  "fs",
+  "acpi",
+  "scsi",
+  "driver",
+  "pressure",
+  "mtrr",
+  "timer_stats",
+  "sched_debug",
+  "latency_stats",
+];
+/** A /proc of the sandbox's own processes, in which nothing of the machine can be changed. */
+export const PROC = ["--proc", "/proc", ...KNOBS.flatMap((name) => ["--ro-bind-try", `/proc/${name}`, `/proc/${name}`])];
+
 const root = process.getuid?.() === 0;
 export const INSIDE_UID = root ? 1000 : (process.getuid?.() ?? 1000);
 export const INSIDE_GID = root ? 1000 : (process.getgid?.() ?? 1000);
@@ -133,7 +152,7 @@ const probed: { answer?: Promise<string | undefined> } = {};
 async function probe(): Promise<string | undefined> {
   if (process.platform !== "linux") return "bubblewrap works on Linux only";
   try {
-    const mounts = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--size", `${TMP_BYTES}`, "--tmpfs", "/tmp"];
+    const mounts = ["--ro-bind", "/", "/", ...PROC, "--dev", "/dev", "--size", `${TMP_BYTES}`, "--tmpfs", "/tmp"];
     const { code, stderr } = await runInside(
       await findTools(),
       { mounts, argv: ["/bin/sh", "-c", "exit 0"], cwd: "/", env: {}, hostname: "probe", network: false },

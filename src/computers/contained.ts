@@ -6,7 +6,7 @@ import { promises as fs } from "node:fs";
 import path from "node:path";
 import type { ComputerKind, ComputerOptions, ExecResult } from "../core/ports.ts";
 import { StewardError } from "../std/error.ts";
-import { bubblewrapMissing, findTools, runInside, TMP_BYTES } from "./bubblewrap.ts";
+import { bubblewrapMissing, findTools, PROC, runInside, TMP_BYTES } from "./bubblewrap.ts";
 import { environmentOf, shellPath } from "./environment.ts";
 import { openFiles, type Files } from "./files.ts";
 import { checked, folderOf, noShell, type Asked } from "./local.ts";
@@ -129,8 +129,7 @@ async function systemMounts(): Promise<string[]> {
     "/usr",
     ...links.flat(),
     ...SETTINGS.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
-    "--proc",
-    "/proc",
+    ...PROC,
     "--dev",
     "/dev",
     ...temporary("/tmp", "1777"),

@@ -8,7 +8,7 @@
 import { promises as fs } from "node:fs";
 import path from "node:path";
 import { StewardError } from "../std/error.ts";
-import { TMP_BYTES } from "./bubblewrap.ts";
+import { PROC, TMP_BYTES } from "./bubblewrap.ts";
 
 /** All paths resolved, but for those of `hidden`. */
 export interface Sight {
@@ -66,7 +66,7 @@ export async function sightMounts(sight: Sight): Promise<string[]> {
   const plugs = sockets.filter((socket) => seen(socket) && !covered(socket) && !masks.includes(socket));
   const layers: Layer[] = [
     { at: "/", rank: 0, args: ["--ro-bind", "/", "/"] },
-    { at: "/proc", rank: 0, args: ["--proc", "/proc"] },
+    { at: "/proc", rank: 0, args: PROC },
     { at: "/dev", rank: 0, args: ["--dev", "/dev"] },
     ...empty.map(emptyLayer),
     ...own.map((at) => ({ at, rank: 0, args: ["--perms", "1777", "--size", `${TMP_BYTES}`, "--tmpfs", at] })),
