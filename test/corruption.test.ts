@@ -123,9 +123,9 @@ const cutting = (title: string, from: () => string[], ending: string, numRuns: n
     await fc.assert(property, { numRuns, seed });
     console.log(`      seed ${seed}: ${tally.cuts} cuts so far, ${tally.refused} refused with a copy, the others opened with a prefix`);
   });
-cutting("a closed database that was cut is refused with a copy", () => [clean], "", 20);
-cutting("a database that was cut while its write-ahead log is there opens with a prefix or is refused", () => killed, "", 25);
-cutting("a write-ahead log that was cut gives a prefix", () => killed, "-wal", 25);
+void cutting("a closed database that was cut is refused with a copy", () => [clean], "", 20);
+void cutting("a database that was cut while its write-ahead log is there opens with a prefix or is refused", () => killed, "", 25);
+void cutting("a write-ahead log that was cut gives a prefix", () => killed, "-wal", 25);
 
 test("an overwritten block is refused, found by the audit, or changed nothing", async () => {
   const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);

@@ -7,7 +7,7 @@ import type { Log } from "../std/log.ts";
 import { messageOf } from "../std/error.ts";
 import { randomText } from "../std/id.ts";
 import { Bell } from "./bell.ts";
-import type { Statement } from "./sql.ts";
+import type { Statement, Value } from "./sql.ts";
 
 /** Postgres refuses a payload of 8000 bytes or more. */
 const PAYLOAD = 7800;
@@ -20,31 +20,32 @@ export interface Exchange {
   bell: Bell;
   publish(session: string, event: LiveEvent): void;
   /** What tells the other processes, to be run in the transaction that the notices speak of; live events that still wait go before. */
-  statements(notices: Notice[]): Statement[];
+  statements(notices: Notice[]): Promise<Statement[]>;
   close(): Promise<void>;
 }
 interface Options {
   config: pg.ClientConfig;
   channel: string;
   log: Log;
-  tell(...statement: Statement): Promise<unknown>;
 }
 
 /** Resolves once it hears. */
-export async function openExchange({ config, channel, log, tell }: Options): Promise<Exchange> {
+export async function openExchange({ config, channel, log }: Options): Promise<Exchange> {
   const node = randomText(8);
   const bell = new Bell();
-  const listener = await listen({ config, channel, log, node, bell });
-  const waiting: { live: Notice[]; timer?: NodeJS.Timeout | undefined } = { live: [] };
-  const statements = (notices: Notice[]): Statement[] => {
-    const all = [...waiting.live.splice(0), ...notices];
-    return pack(all, node).map((payload) => ["SELECT pg_notify($1, $2)", channel, payload]);
+  const line = await listen({ config, channel, log, node, bell });
+  const waiting: { live: Notice[]; timer?: NodeJS.Timeout | undefined; sending: Promise<void> } = { live: [], sending: Promise.resolve() };
+  const told = (notices: Notice[]): Statement[] =>
+    pack([...waiting.live.splice(0), ...notices], node).map((payload) => ["SELECT pg_notify($1, $2)", channel, payload]);
+  /** On one connection, so that pieces arrive in order. They may be lost: every reader converges on the next stored event. */
+  const send = async (before: Promise<void>): Promise<void> => {
+    await before;
+    for (const [sql, ...values] of told([])) await line.query(sql, values).catch(() => {});
   };
-  const flush = async (): Promise<void> => {
+  const flush = (): Promise<void> => {
     clearTimeout(waiting.timer);
     waiting.timer = undefined;
-    // Live events may be lost: every reader converges on the next stored one.
-    await Promise.all(statements([]).map((statement) => tell(...statement))).catch(() => {});
+    return (waiting.sending = send(waiting.sending));
   };
   return {
     bell,
@@ -54,11 +55,15 @@ export async function openExchange({ config, channel, log, tell }: Options): Pro
       if (waiting.live.length > PENDING) waiting.live.shift();
       waiting.timer ??= setTimeout(() => void flush(), BATCH_MS).unref();
     },
-    statements: (notices) => (notices.length > 0 ? statements(notices) : []),
+    async statements(notices) {
+      if (notices.length === 0) return [];
+      await waiting.sending;
+      return told(notices);
+    },
     async close() {
       bell.close();
       await flush();
-      await listener.close();
+      await line.close();
     },
   };
 }
@@ -109,14 +114,13 @@ function split(notice: Notice): Notice[] {
   }));
 }
 
+interface Line {
+  query(sql: string, values: Value[]): Promise<unknown>;
+  close(): Promise<void>;
+}
+
 /** One connection that listens, opened again with growing pauses whenever it breaks; after a gap readers are told to read again. */
-async function listen({
-  config,
-  channel,
-  log,
-  node,
-  bell,
-}: Omit<Options, "tell"> & { node: string; bell: Bell }): Promise<{ close(): Promise<void> }> {
+async function listen({ config, channel, log, node, bell }: Options & { node: string; bell: Bell }): Promise<Line> {
   const stop = new AbortController();
   const connect = async (): Promise<pg.Client> => {
     const client = new pg.Client(config);
@@ -156,6 +160,7 @@ async function listen({
   };
   const kept = keep();
   return {
+    query: (sql, values) => client.query(sql, values),
     async close() {
       stop.abort();
       await kept;

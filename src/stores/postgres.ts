@@ -57,11 +57,10 @@ export async function postgres(
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
     types: {
-      getTypeParser: (type: number, format?: "text" | "binary") =>
-        type === INT8 ? Number : pg.types.getTypeParser(type, format as "text"),
+      getTypeParser: (type: number, format?: "text" | "binary") => (type === INT8 ? Number : pg.types.getTypeParser(type, format)),
     },
   };
-  const pool = new pg.Pool({ ...config, max: 8, pipeline: true } as pg.PoolConfig);
+  const pool = new pg.Pool({ ...config, max: 8, pipeline: true });
   pool.on("error", (error) => log("warning", "A connection to the database broke", { error: error.message }));
   pool.on("connect", (client) => void client.query(`SET search_path TO ${schema}`).catch(() => {}));
   const guard = guardOf(url);
@@ -70,7 +69,7 @@ export async function postgres(
     await guard(() => migrate(pool, schema));
     if (exclusive) await guard(() => run.transaction(freeing));
     const clock = now ?? (await guard(() => clockOf(pool)));
-    const exchange = await guard(() => openExchange({ config, channel: schema, log, tell: (sql, ...values) => pool.query(sql, values) }));
+    const exchange = await guard(() => openExchange({ config, channel: schema, log }));
     const closing: { done?: Promise<void> } = {};
     const open = <T>(work: () => Promise<T>): Promise<T> => (closing.done ? Promise.reject(closed()) : guard(work));
     return sqlStore(
@@ -136,7 +135,7 @@ async function migrate(pool: pg.Pool, schema: string): Promise<void> {
 interface Runner {
   each<T>(work: Steps<T>): Promise<T>;
   /** `last`: statements that go out together with the commit. */
-  transaction<T>(work: () => Steps<T>, more?: { alone?: boolean; last?: (result: T) => Statement[] }): Promise<T>;
+  transaction<T>(work: () => Steps<T>, more?: { alone?: boolean; last?: (result: T) => Promise<Statement[]> }): Promise<T>;
 }
 
 function runner(pool: pg.Pool, schema: string): Runner {
@@ -151,7 +150,7 @@ function runner(pool: pg.Pool, schema: string): Runner {
   const once = async <T>(
     client: pg.PoolClient,
     work: Steps<T>,
-    { alone = false, last }: { alone?: boolean; last?: ((result: T) => Statement[]) | undefined },
+    { alone = false, last }: { alone?: boolean; last?: (result: T) => Promise<Statement[]> },
   ): Promise<T> => {
     let step = work.next();
     let begun: Promise<unknown> | undefined = client.query(alone ? begin.alone : begin.together);
@@ -162,7 +161,8 @@ function runner(pool: pg.Pool, schema: string): Runner {
         step = work.next(rows);
       }
       const { value } = step;
-      await Promise.all([begun, ...(last?.(value) ?? []).map((statement) => query(client, statement)), client.query("COMMIT")]);
+      const notes = (await last?.(value)) ?? [];
+      await Promise.all([begun, ...notes.map((statement) => query(client, statement)), client.query("COMMIT")]);
       return value;
     } catch (error) {
       await client.query("ROLLBACK").catch(() => {});
@@ -173,7 +173,7 @@ function runner(pool: pg.Pool, schema: string): Runner {
     for (let tries = 1; ; tries++) {
       const client = await pool.connect();
       try {
-        return await once(client, work(), { ...more, last: more.last });
+        return await once(client, work(), more);
       } catch (error) {
         if (!isRace(error) || tries === 5) throw error;
       } finally {

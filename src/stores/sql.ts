@@ -64,8 +64,8 @@ export function sqlStore(sql: Sql, now: () => number): AuditedStore {
     },
     events: (session, range = {}) => sql.read(eventsOf(session, range)),
     async claim(worker, kinds, leaseMs) {
-      if (kinds.length === 0 || !(await sql.read(candidate(kinds, now())))) return undefined;
-      return sql.write(() => take(worker, kinds, { at: now(), leaseMs }), { alone: true });
+      const seen = kinds.length > 0 ? await sql.read(candidate(kinds, now())) : undefined;
+      return seen && sql.write(() => take(worker, seen, { kinds, at: now(), leaseMs }), { alone: true });
     },
     get: (key) => sql.read(document(key)),
     list: (prefix) => sql.read(documents(prefix)),
@@ -80,25 +80,25 @@ export function sqlStore(sql: Sql, now: () => number): AuditedStore {
 
 const candidateOf = (kinds: number): string => `SELECT id, lane FROM jobs WHERE run_at <= $1
   AND kind IN (${Array.from({ length: kinds }, (_, n) => `$${n + 2}`).join(", ")})
-  AND lane NOT IN (SELECT running FROM jobs WHERE running IS NOT NULL AND until > $1) ORDER BY run_at, n LIMIT 1`;
+  AND NOT EXISTS (SELECT 1 FROM jobs busy WHERE busy.running = jobs.lane AND busy.until > $1) ORDER BY run_at, n LIMIT 1`;
+
+const LEASE = `UPDATE jobs SET running = lane, until = $2, worker = $3, epoch = epoch + 1, tries = tries + 1
+  WHERE id = $1 AND run_at <= $5 AND NOT EXISTS (SELECT 1 FROM jobs busy WHERE busy.running = $4) RETURNING id, kind, lane, run_at, data, epoch, tries`;
 
 function* candidate(kinds: string[], at: number): Steps<Row | undefined> {
   return (yield [[candidateOf(kinds.length), at, ...kinds]])[0]?.[0];
 }
 
-/** The unique index on `running` makes two leases in a lane impossible, whatever else goes wrong. */
-function* take(worker: string, kinds: string[], { at, leaseMs }: { at: number; leaseMs: number }): Steps<Job | undefined> {
-  for (;;) {
-    const due = yield* candidate(kinds, at);
-    if (!due) return undefined;
+/** `seen` may be out of date: then the next one is looked for. The unique index on `running` makes two leases in a lane impossible, whatever else goes wrong. */
+function* take(
+  worker: string,
+  seen: Row,
+  { kinds, at, leaseMs }: { kinds: string[]; at: number; leaseMs: number },
+): Steps<Job | undefined> {
+  for (let due: Row | undefined = seen; due; due = yield* candidate(kinds, at)) {
     const [, rows] = yield [
       ["UPDATE jobs SET running = NULL, until = 0 WHERE running = $1 AND until <= $2", due["lane"]!, at],
-      [
-        "UPDATE jobs SET running = lane, until = $2, worker = $3, epoch = epoch + 1, tries = tries + 1 WHERE id = $1 AND running IS NULL RETURNING id, kind, lane, run_at, data, epoch, tries",
-        due["id"]!,
-        Math.ceil(at + leaseMs),
-        worker,
-      ],
+      [LEASE, due["id"]!, Math.ceil(at + leaseMs), worker, due["lane"]!, at],
     ];
     const row = rows?.[0];
     if (row)
@@ -107,6 +107,7 @@ function* take(worker: string, kinds: string[], { at, leaseMs }: { at: number; l
         ...{ data: parse(row["data"], `job ${row["id"]}`), epoch: Number(row["epoch"]), tries: Number(row["tries"]) },
       };
   }
+  return undefined;
 }
 
 function* eventsOf(
