@@ -20,7 +20,7 @@ const MIGRATIONS = migrations({
   words: [
     "CREATE TABLE texts (id INTEGER PRIMARY KEY, session TEXT NOT NULL, seq INTEGER NOT NULL, person TEXT NOT NULL)",
     "CREATE INDEX texts_session ON texts (session)",
-    "CREATE VIRTUAL TABLE words USING fts5 (tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '2 3')",
+    "CREATE VIRTUAL TABLE words USING fts5 (tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '1 2 3')",
   ],
 });
 
