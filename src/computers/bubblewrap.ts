@@ -112,7 +112,8 @@ export async function runInside({ bwrap, prlimit }: Tools, inside: Inside, optio
     sandbox: true,
   };
   const { status: told, ...result } = await run(program, options);
-  if (!told.includes('"exit-code"') && !result.timedOut && !result.cancelled && result.code === 1) throw broken(result.stderr, inside);
+  const began = told.includes('"exit-code"') || !result.stderr.startsWith("bwrap: ");
+  if (!began && !result.timedOut && !result.cancelled && result.code === 1) throw broken(result.stderr, inside);
   return result;
 }
 

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ExecOptions, ExecResult } from "../core/ports.ts";
 import { messageOf, StewardError } from "../std/error.ts";
 import { endAll, found, quiet, type Trace } from "./survivors.ts";
@@ -151,14 +152,18 @@ async function settle(
   await stopping;
   const trace = traceOf(child.pid!, program);
   if (!program.linger && !quiet(trace) && (await found(trace, false)).length > 0) await endAll(trace, () => false);
-  const timer: { id?: NodeJS.Timeout } = {};
-  await Promise.race([closed, new Promise<void>((resolve) => (timer.id = setTimeout(resolve, DRAIN_MS)))]);
-  clearTimeout(timer.id);
+  await Promise.race([closed, drained()]);
   for (const stream of child.stdio.slice(1) as (Readable | null)[]) {
     if (program.linger) stream?.removeAllListeners("data").resume();
     else stream?.destroy();
   }
   child.unref();
+}
+
+/** Time for output that is on its way. The rounds after it let a process that was held up read what had come meanwhile. */
+async function drained(): Promise<void> {
+  await delay(DRAIN_MS, undefined, { ref: false });
+  for (let round = 0; round < 3; round++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Keeps the head of a stream in one growing buffer, shows all of it as text, counts the rest. */
