@@ -3,15 +3,17 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, describe, test } from "node:test";
 import { promisify } from "node:util";
-import type { ModelHost, ModelKind } from "../src/core/ports.ts";
+import type { ModelHost, Provider } from "../src/core/ports.ts";
 import { StewardError } from "../src/std/error.ts";
+import { noLog } from "../src/std/log.ts";
 import anthropic from "../src/models/anthropic.ts";
 import compatible from "../src/models/compatible.ts";
 import { retryTime } from "../src/models/retry-time.ts";
 import kimiCode from "../src/models/kimi-code.ts";
 import moonshot from "../src/models/moonshot.ts";
 import ollama from "../src/models/ollama.ts";
-import { asked, modelContract, tools, user } from "../src/testing/model.ts";
+import { outbound } from "../src/run/outbound.ts";
+import { asked, modelContract, type ModelSubject, tools, user } from "../src/testing/model.ts";
 import { modelServer, type Wire } from "../src/testing/model-server.ts";
 
 const NOW = 1_800_000_000_000;
@@ -20,26 +22,54 @@ const server = await modelServer();
 after(() => server.close());
 
 const host = (more: Partial<ModelHost> = {}): ModelHost => ({ fetch, key: async () => KEY, env: {}, now: () => NOW, ...more });
-const opened = (kind: ModelKind<any>, config: object = {}, more: Partial<ModelHost> = {}) =>
-  kind.open(kind.config.parse(config), host(more));
+/** Any of them, whatever its settings are. */
+interface Kind {
+  name: string;
+  config: { parse(value: unknown): unknown; safeParse(value: unknown): { success: boolean } };
+  open(config: never, host: ModelHost): Promise<Provider>;
+}
+const opened = (kind: Kind, config: object = {}, more: Partial<ModelHost> = {}): Promise<Provider> =>
+  kind.open(kind.config.parse(config) as never, host(more));
 
-const subjects: [ModelKind<any>, Wire, string, string?][] = [
-  [compatible, "openai", "/v1"],
-  [anthropic, "anthropic", "/v1"],
-  [ollama, "ollama", ""],
-  [kimiCode, "openai", "/v1", "A key of Moonshot's open platform works with the provider moonshot (KIMI_API_PROVIDER=moonshot)."],
-  [moonshot, "openai", "/v1", "A key of Kimi Code works with the provider kimi-code (KIMI_API_PROVIDER=kimi-code)."],
+const moonshotAdvice = "A key of Kimi Code works with the provider kimi-code (KIMI_API_PROVIDER=kimi-code).";
+const codeAdvice = "A key of Moonshot's open platform works with the provider moonshot (KIMI_API_PROVIDER=moonshot).";
+const subjects: [Kind, Wire, Partial<ModelSubject>][] = [
+  [compatible, "openai", { variable: "OPENAI_API_KEY" }],
+  [anthropic, "anthropic", { variable: "ANTHROPIC_API_KEY" }],
+  [ollama, "ollama", {}],
+  [kimiCode, "openai", { variable: "KIMI_API_KEY", advice: codeAdvice }],
+  [moonshot, "openai", { variable: "KIMI_API_KEY", advice: moonshotAdvice }],
 ];
-for (const [kind, wire, path, advice] of subjects)
+for (const [kind, wire, more] of subjects)
   modelContract({
     name: kind.name,
     wire,
     server,
     key: KEY,
     now: NOW,
-    open: (settings = {}) => opened(kind, { baseUrl: server.url + path, ...settings }),
-    ...(advice === undefined ? {} : { advice }),
+    open: (settings = {}) => opened(kind, { baseUrl: server.url + (wire === "ollama" ? "" : "/v1"), ...settings }),
+    ...more,
   });
+
+describe("by the outbound client", () => {
+  const client = outbound({ allow: (origin) => origin === server.url, log: noLog });
+  after(() => client.close());
+  for (const [kind, wire, more] of subjects.slice(0, 3))
+    modelContract({
+      name: kind.name,
+      wire,
+      server,
+      key: KEY,
+      now: NOW,
+      open: (settings = {}) => opened(kind, { baseUrl: server.url + (wire === "ollama" ? "" : "/v1"), ...settings }, { fetch: client }),
+      redirected: {
+        code: "denied",
+        message: "http://127.0.0.1:1 is not a configured address.",
+        hint: "Add it to the settings if Steward should reach it.",
+      },
+      ...more,
+    });
+});
 
 const failed =
   (code: string, message: RegExp, hint: RegExp) =>
@@ -54,11 +84,7 @@ const failed =
   };
 
 describe("settings", () => {
-  const sent = async (
-    kind: ModelKind<any>,
-    config: object,
-    options: { id?: string; tools?: typeof tools; env?: Record<string, string> } = {},
-  ) => {
+  const sent = async (kind: Kind, config: object, options: { id?: string; tools?: typeof tools; env?: Record<string, string> } = {}) => {
     server.script([{ do: "text", text: "ok" }]);
     const { env = {}, ...call } = options;
     const { error } = await asked(await opened(kind, config, { env }), call);
@@ -114,7 +140,7 @@ describe("settings", () => {
     ]);
   });
   test("ollama: its variables, and what the configuration says before them", async () => {
-    const env = { OLLAMA_HOST: server.url.replace("http://127.0.0.1", "0.0.0.0"), OLLAMA_MODEL: "test-2", OLLAMA_NUM_CTX: "4096" };
+    const env = { OLLAMA_HOST: server.url.replace("http://", ""), OLLAMA_MODEL: "test-2", OLLAMA_NUM_CTX: "4096" };
     assert.deepEqual(await sent(ollama, {}, { id: "default", env }), {
       model: "test-2",
       stream: true,
@@ -144,7 +170,7 @@ describe("settings", () => {
     const { body } = server.requests.at(-1)!;
     const cache_control = { type: "ephemeral" };
     assert.deepEqual(
-      [body.system, body.messages, body.tools.map((tool: object) => "cache_control" in tool), body.max_tokens],
+      [body["system"], body.messages, body.tools?.map((tool: object) => "cache_control" in tool), body["max_tokens"]],
       [
         [{ type: "text", text: "S", cache_control }],
         [
@@ -192,6 +218,14 @@ describe("settings", () => {
       ],
     );
     assert.deepEqual([provider.window("a"), provider.window("gpt-4o"), await provider.list()], [5000, 128_000, ["test-1", "test-2"]]);
+    assert.equal("max_tokens" in body, false);
+    server.models = ["gpt-5-mini"];
+    assert.deepEqual(await sent(compatible, { ...base, maxTokens: 50 }, { id: "gpt-5-mini" }), {
+      model: "gpt-5-mini",
+      max_completion_tokens: 50,
+      ...stream,
+    });
+    server.models = ["test-1", "test-2"];
     const other = await opened(compatible, { ...config, baseUrl: `${server.url}/elsewhere` });
     assert.deepEqual(await other.list(), ["a", "b"]);
   });
@@ -213,6 +247,7 @@ describe("settings", () => {
     await assert.rejects(opened(ollama, { baseUrl: "http://" }), failed("invalid", /is no address/, /OLLAMA_HOST/));
     assert.equal(compatible.config.safeParse({ baseURL: "http://x" }).success, false);
     assert.equal(compatible.config.safeParse({ baseUrl: "file:///etc/passwd" }).success, false);
+    assert.equal(compatible.config.safeParse({ headers: { "X-A": "two\nlines" } }).success, false);
     assert.equal(compatible.config.safeParse({ key: "sk-plain" }).success, false);
   });
 });

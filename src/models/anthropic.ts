@@ -3,7 +3,7 @@ import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Messag
 import * as z from "zod/mini";
 import type { ModelKind } from "../core/ports.ts";
 import { newId } from "../std/id.ts";
-import { filled } from "./completions.ts";
+import { filled, remembered } from "./completions.ts";
 import { explain, thrown } from "./faults.ts";
 import { address, getJson, guarded, openWire, settings, type Wire } from "./wire.ts";
 import { half } from "./wire-errors.ts";
@@ -25,7 +25,8 @@ const kind: ModelKind<z.infer<typeof config>> = {
       host,
       config: settings,
       auth: (key) => ({ "x-api-key": key }),
-      needs: "ANTHROPIC_API_KEY",
+      variable: "ANTHROPIC_API_KEY",
+      locked: true,
     });
     wire.headers["anthropic-version"] ??= "2023-06-01";
     const { AnthropicLanguageModel } = await import("@ai-sdk/anthropic/internal");
@@ -36,7 +37,7 @@ const kind: ModelKind<z.infer<typeof config>> = {
       generateId: () => newId("call"),
       transformRequestBody: messagesLast,
     };
-    const named = (id: string): string => (id === "default" ? (settings.model ?? "claude-sonnet-5") : id);
+    const named = (id: string): string => (id === "default" ? (settings.model ?? "claude-sonnet-4-5") : id);
     const list = (): Promise<string[]> => listed(wire);
     const defaults = {
       maxOutputTokens: settings.maxTokens,

@@ -15,6 +15,8 @@ const config = z.strictObject({
   models: z.optional(z.array(z.string())),
   /** Tokens that a model can read: one number for all, or one a model. */
   window: z.optional(z.union([z.int().check(z.minimum(1)), z.record(z.string(), z.int().check(z.minimum(1)))])),
+  /** Absent: the endpoint's own limit. */
+  maxTokens: z.optional(z.int().check(z.minimum(1))),
   temperature: z.optional(z.number().check(z.minimum(0), z.maximum(2))),
   /** Whether earlier thinking is sent back with its message. */
   sendThinking: z._default(z.boolean(), true),
@@ -29,7 +31,14 @@ const kind: ModelKind<z.infer<typeof config>> = {
       throw new StewardError("invalid", `${name} needs an address.`, {
         hint: `Set providers.${name}.baseUrl, such as https://api.example.com/v1.`,
       });
-    const wire = await openWire({ name, base: baseUrl, host, config: settings, auth: (key) => ({ authorization: `Bearer ${key}` }) });
+    const wire = await openWire({
+      name,
+      base: baseUrl,
+      host,
+      config: settings,
+      auth: (key) => ({ authorization: `Bearer ${key}` }),
+      ...(name === "compatible" ? { variable: "OPENAI_API_KEY" } : {}),
+    });
     const fallback = settings.model ?? models?.[0];
     return openCompletions({
       wire,
@@ -37,15 +46,21 @@ const kind: ModelKind<z.infer<typeof config>> = {
       ...(models === undefined ? {} : { models }),
       window: (id) => (typeof window === "object" ? window[id] : window) ?? windowOf(id),
       defaults: () => ({
-        maxOutputTokens: settings.maxTokens,
+        ...(settings.maxTokens === undefined ? {} : { maxOutputTokens: settings.maxTokens }),
         ...(settings.temperature === undefined ? {} : { temperature: settings.temperature }),
         ...(settings.reasoning === undefined ? {} : { reasoning: settings.reasoning }),
       }),
-      ...(settings.sendThinking ? {} : { shape: withoutThinking }),
+      shape: (body) => (settings.sendThinking ? limitNamed(body) : withoutThinking(limitNamed(body))),
     });
   },
 };
 export default kind;
+
+/** OpenAI's newer models refuse the older name of the limit. */
+function limitNamed(body: Body): Body {
+  const { max_tokens: limit, ...rest } = body;
+  return limit !== undefined && /^(gpt-5|o\d)/.test(String(body["model"])) ? { ...rest, max_completion_tokens: limit } : body;
+}
 
 const withoutThinking = (body: Body): Body => ({
   ...body,

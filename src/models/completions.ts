@@ -54,11 +54,22 @@ export async function openCompletions(dialect: Dialect): Promise<Provider> {
   });
   const named = (id: string): string => (id === "default" ? (dialect.fallback ?? id) : id);
   const list = (): Promise<string[]> => listed(wire, dialect.models);
+  const once = remembered((id) => filled(sdk.languageModel(id), (options) => dialect.defaults(id, options)));
   return {
-    model: (id) => filled(sdk.languageModel(named(id)), (options) => dialect.defaults(named(id), options)),
+    model: (id) => once(named(id)),
     list,
     window: (id) => dialect.window(named(id)),
     explain: (error, id) => explain(error, { id: named(id), wire, list }),
+  };
+}
+
+/** Makes each model once: the SDKs build their schemas anew for every model, which costs more than a request. */
+export function remembered(make: (id: string) => LanguageModelV4): (id: string) => LanguageModelV4 {
+  const made = new Map<string, LanguageModelV4>();
+  return (id) => {
+    const model = made.get(id) ?? make(id);
+    if (made.size < 100) made.set(id, model);
+    return model;
   };
 }
 

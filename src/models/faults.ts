@@ -4,7 +4,7 @@ import { failureOf, messageOf, StewardError } from "../std/error.ts";
 import { oneLine, visible } from "../std/text.ts";
 import { retryTime } from "./retry-time.ts";
 import type { Wire } from "./wire.ts";
-import { half, redacted, unreadable } from "./wire-errors.ts";
+import { half, keyPlace, redacted, unreadable } from "./wire-errors.ts";
 
 interface Fault {
   status: number | undefined;
@@ -16,7 +16,10 @@ interface Fault {
 }
 
 /** Never throws. `list` gives the models that the endpoint offers; it may throw. */
-export async function explain(error: unknown, { id, wire, list }: { id: string; wire: Wire; list(): Promise<string[]> }): Promise<Failure> {
+export async function explain(
+  error: unknown,
+  { id, wire, list }: { id: string; wire: Wire; list: () => Promise<string[]> },
+): Promise<Failure> {
   const fault = faultOf(error, wire);
   const known = fault === undefined ? own(error, wire) : undefined;
   const failure =
@@ -86,7 +89,7 @@ function faultOf(error: unknown, wire: Wire): Fault | undefined {
   );
   const event = links.find((link) => typeof link["message"] === "string" && ("code" in link || "type" in link) && !(link instanceof Error));
   if (answer === undefined && event === undefined && typeof error !== "string") return undefined;
-  const body = answer === undefined ? (event ?? { message: error }) : parsed(String(answer["responseBody"] ?? ""));
+  const body = answer === undefined ? (event ?? { message: error }) : parsed(answer["responseBody"]);
   const inner = typeof body["error"] === "object" && body["error"] !== null ? (body["error"] as Record<string, unknown>) : body;
   const text = [inner["message"], body["error"], body["message"], body["detail"], body["text"]].find((one) => typeof one === "string");
   const said = oneLine(visible(redacted(String(text ?? ""), wire)), 200);
@@ -95,14 +98,15 @@ function faultOf(error: unknown, wire: Wire): Fault | undefined {
     status: status === 200 ? undefined : status,
     headers: (answer?.["responseHeaders"] ?? {}) as Record<string, string>,
     words: [inner["code"], inner["type"], inner["status"], text]
-      .filter((one) => one !== undefined && one !== null)
+      .filter((one) => typeof one === "string" || typeof one === "number")
       .join(" ")
       .toLowerCase(),
     said: /<(!doctype|html)/i.test(said) ? "" : said,
   };
 }
 
-function parsed(text: string): Record<string, unknown> {
+function parsed(text: unknown): Record<string, unknown> {
+  if (typeof text !== "string") return {};
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
@@ -218,13 +222,10 @@ const rules: Rule[] = [
 const refusalOf = (fault: Fault, at: Case): Failure => rules.find((rule) => rule.when(fault))!.say(fault, at);
 
 /** Says which variable the key came from when it came from one, since that one wins over the settings page. */
-function keyHint({ name, key, host, advice }: Wire): string {
-  const variable = key === undefined ? undefined : Object.keys(host.env).find((one) => host.env[one]?.trim() === key);
-  const where =
-    variable === undefined
-      ? `Enter a new key on the settings page, or run steward config set providers.${name}.key.`
-      : `The key comes from ${variable} in the environment; correct it there and start Steward again.`;
-  return advice === undefined ? where : `${where} ${advice}`;
+function keyHint({ key, host, variable, advice }: Wire): string {
+  const source = key === undefined ? undefined : Object.keys(host.env).find((one) => host.env[one]?.trim() === key);
+  if (source === undefined) return keyPlace("Enter a new key", { variable, advice });
+  return `The key comes from ${source} in the environment; correct it there and start Steward again.${advice === undefined ? "" : ` ${advice}`}`;
 }
 
 const refusedKey = (wire: Wire): Failure => ({
@@ -233,7 +234,7 @@ const refusedKey = (wire: Wire): Failure => ({
   hint: keyHint(wire),
 });
 
-async function unknownModel(fault: Fault, { id, wire, list }: Case & { list(): Promise<string[]> }): Promise<Failure> {
+async function unknownModel(fault: Fault, { id, wire, list }: Case & { list: () => Promise<string[]> }): Promise<Failure> {
   const offered = await list().catch(() => undefined);
   if (offered === undefined && /model/.test(fault.words))
     return {

@@ -24,7 +24,8 @@ export const kimiKind = (name: string, base: string, advice: string): ModelKind<
       host,
       config: settings,
       auth: (key) => ({ authorization: `Bearer ${key}` }),
-      needs: "KIMI_API_KEY",
+      variable: "KIMI_API_KEY",
+      locked: true,
       advice,
     });
     return openCompletions({
@@ -56,6 +57,6 @@ function thinking(settings: Config, body: Body): Body {
 function windowOf(id: string): number | undefined {
   const stated = /^moonshot-v1-(8|32|128)k/.exec(id)?.[1];
   if (stated !== undefined) return Number(stated) * 1024;
-  if (/^kimi-k2-0711/.test(id)) return 131_072;
+  if (id.startsWith("kimi-k2-0711")) return 131_072;
   return id.startsWith("kimi-") ? 262_144 : undefined;
 }

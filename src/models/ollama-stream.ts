@@ -101,7 +101,7 @@ function take(line: Line, state: State, controller: Controller): void {
 
 interface Output {
   state: State;
-  give(part: LanguageModelV4StreamPart): void;
+  give: (part: LanguageModelV4StreamPart) => void;
 }
 function grow(kind: "text" | "reasoning", delta: string, { state, give }: Output): void {
   if (state.open?.kind !== kind) {

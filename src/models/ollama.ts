@@ -58,7 +58,7 @@ const kind: ModelKind<Config> = {
 };
 export default kind;
 
-/** "gpu.local", "0.0.0.0:11434" and "http://gpu.local/ollama" as an address without a slash at its end. */
+/** "gpu.local", "127.0.0.1:11434" and "http://gpu.local/ollama" as an address without a slash at its end. */
 function hostAddress(text: string | undefined): string {
   const given = text?.trim() || "http://localhost:11434";
   const scheme = /^https?:\/\//.test(given);
@@ -68,7 +68,6 @@ function hostAddress(text: string | undefined): string {
       hint: "Set OLLAMA_HOST or providers.ollama.baseUrl to something like http://localhost:11434.",
     });
   if (!scheme && url.port === "") url.port = "11434";
-  if (url.hostname === "0.0.0.0") url.hostname = "127.0.0.1";
   return url.href.replace(/\/+$/, "");
 }
 const whole32 = (text: string | undefined): number | undefined =>
@@ -81,10 +80,10 @@ interface Setup {
 }
 
 function model({ id, wire, settings }: Setup): LanguageModelV4 {
-  const fetch = guarded(wire);
+  const send = guarded(wire);
   const ask = async (options: LanguageModelV4CallOptions, stream: boolean): Promise<{ body: string; response: Response }> => {
     const body = JSON.stringify(request({ id, settings, options, stream }));
-    return { body, response: await sent(fetch, { url: `${wire.base}/api/chat`, body, options }) };
+    return { body, response: await sent(send, { url: `${wire.base}/api/chat`, body, options }) };
   };
   return {
     specificationVersion: "v4",
@@ -103,13 +102,13 @@ function model({ id, wire, settings }: Setup): LanguageModelV4 {
 }
 
 async function sent(
-  fetch: Fetch,
+  send: Fetch,
   { url, body, options }: { url: string; body: string; options: LanguageModelV4CallOptions },
 ): Promise<Response> {
   const headers = Object.fromEntries(
     Object.entries(options.headers ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  const response = await fetch(url, {
+  const response = await send(url, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
     body,

@@ -3,7 +3,7 @@ import * as z from "zod/mini";
 import type { Fetch, ModelHost } from "../core/ports.ts";
 import { bytes } from "../std/text.ts";
 import { StewardError } from "../std/error.ts";
-import { broken, half, redacted, seconds, unreadable } from "./wire-errors.ts";
+import { broken, half, keyPlace, redacted, seconds, silent, unreadable } from "./wire-errors.ts";
 
 export const ERROR_BYTES = 65_536;
 const LIST_BYTES = 4_194_304;
@@ -13,7 +13,7 @@ const ANSWER_BYTES = 33_554_432;
 export const settings = {
   kind: z.optional(z.string()),
   key: z.optional(z.looseObject({ secret: z.string() })),
-  headers: z._default(z.record(z.string(), z.string()), {}),
+  headers: z._default(z.record(z.string().check(z.regex(/^[\w-]+$/)), z.string().check(z.regex(/^[\x20-\x7e]*$/))), {}),
   /** Model that the id "default" means. */
   model: z.optional(z.string()),
   maxTokens: z._default(z.int().check(z.minimum(1)), 8192),
@@ -37,6 +37,8 @@ export interface Wire {
   firstByteMs: number;
   idleMs: number;
   host: ModelHost;
+  /** Environment variable that may hold the key. */
+  variable?: string;
   /** A last sentence for hints about a wrong key or address. */
   advice?: string;
 }
@@ -47,22 +49,24 @@ export interface WireSetup {
   host: ModelHost;
   config: { headers: Record<string, string>; firstByteMs: number; idleMs: number };
   /** The header that carries the key. */
-  auth(key: string): Record<string, string>;
-  /** Variable that is named when a needed key is missing; without it the key is optional. */
-  needs?: string;
+  auth: (key: string) => Record<string, string>;
+  /** Environment variable that may hold the key. */
+  variable?: string;
+  /** The endpoint takes no request without a key. */
+  locked?: boolean;
   advice?: string;
 }
 
-export async function openWire({ name, base, host, config, auth, needs, advice }: WireSetup): Promise<Wire> {
+export async function openWire({ name, base, host, config, auth, variable, locked, advice }: WireSetup): Promise<Wire> {
   const url = new URL(base);
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "")
     throw new StewardError("invalid", `The address of ${name} may hold no user name, query or fragment.`, {
       hint: `Set providers.${name}.baseUrl to a plain address; the key has a setting of its own.`,
     });
   const key = (await host.key())?.trim() || undefined;
-  if (key === undefined && needs !== undefined)
+  if (key === undefined && locked === true)
     throw new StewardError("invalid", `${name} needs a key, and none is set.`, {
-      hint: `Enter it on the settings page, run steward config set providers.${name}.key, or set ${needs} in the environment.${advice ? ` ${advice}` : ""}`,
+      hint: keyPlace("Enter it", { variable, advice }),
     });
   if (key !== undefined && !/^[\x21-\x7e]+$/.test(key))
     throw new StewardError("invalid", `The key for ${name} holds characters that no key has.`, {
@@ -77,6 +81,7 @@ export async function openWire({ name, base, host, config, auth, needs, advice }
     idleMs: config.idleMs,
     host,
     ...(key === undefined ? {} : { key }),
+    ...(variable === undefined ? {} : { variable }),
     ...(advice === undefined ? {} : { advice }),
   };
 }
@@ -94,10 +99,7 @@ export function guarded(wire: Wire): Fetch {
     const url = String(input instanceof Request ? input.url : input);
     if (new URL(url).origin !== origin) throw new StewardError("denied", `${wire.name} may only be asked at ${origin}.`);
     const watch = watching(init.signal ?? undefined);
-    const silent = new StewardError("unavailable", `${wire.name} sent nothing for ${seconds(wire.firstByteMs)}.`, {
-      hint: "Try again in a moment, or choose another model.",
-    });
-    const timer = setTimeout(() => watch.stop(silent), wire.firstByteMs);
+    const timer = setTimeout(() => watch.stop(silent(`${wire.name} sent nothing for ${seconds(wire.firstByteMs)}.`)), wire.firstByteMs);
     try {
       const response = await wire.host.fetch(url, {
         ...init,
@@ -122,8 +124,8 @@ export function guarded(wire: Wire): Fetch {
 
 interface Watch {
   signal: AbortSignal;
-  stop(reason: unknown): void;
-  done(): void;
+  stop: (reason: unknown) => void;
+  done: () => void;
 }
 function watching(outer: AbortSignal | undefined): Watch {
   const own = new AbortController();
@@ -150,17 +152,15 @@ async function read(reader: Reader | undefined, wire: Wire): Promise<First> {
 /** The body from its first piece on; silence counts only while somebody waits for the next piece. */
 function rest({ wire, watch, first }: { wire: Wire; watch: Watch; first: First }): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { reader } = first;
-  const idle = new StewardError(
-    "unavailable",
-    `${wire.name} stopped in the middle of its answer: nothing came for ${seconds(wire.idleMs)}.`,
-    { hint: "Try again in a moment, or choose another model." },
-  );
   let size = first.value?.byteLength ?? 0;
   return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start: (controller) => (first.value === undefined ? undefined : controller.enqueue(first.value)),
       async pull(controller) {
-        const timer = setTimeout(() => watch.stop(idle), wire.idleMs);
+        const timer = setTimeout(
+          () => watch.stop(silent(`${wire.name} stopped in the middle of its answer: nothing came for ${seconds(wire.idleMs)}.`)),
+          wire.idleMs,
+        );
         try {
           const piece = await reader!.read();
           size += piece.value?.byteLength ?? 0;
@@ -173,7 +173,7 @@ function rest({ wire, watch, first }: { wire: Wire; watch: Watch; first: First }
           controller.close();
         } catch (error) {
           watch.done();
-          controller.error(watch.signal.aborted ? watch.signal.reason : error instanceof StewardError ? error : half(wire.name, error));
+          controller.error(watch.signal.aborted ? watch.signal.reason : stopped(wire, error));
           watch.stop(error);
         } finally {
           clearTimeout(timer);
@@ -188,6 +188,10 @@ function rest({ wire, watch, first }: { wire: Wire; watch: Watch; first: First }
     { highWaterMark: 0 },
   );
 }
+
+/** A client may have words of its own for a connection that broke; those of a limit or a ban stay. */
+const stopped = (wire: Wire, error: unknown): unknown =>
+  error instanceof StewardError && (error.code !== "unavailable" || error.cause === undefined) ? error : half(wire.name, error);
 
 /** Refuses web pages and, where a stream was asked for, anything that is none. */
 async function refuseOther(wire: Wire, response: Response, streamed: boolean): Promise<void> {

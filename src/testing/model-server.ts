@@ -33,14 +33,21 @@ export type Action =
   | { do: "flood" };
 export type Script = (request: ModelRequest, index: number) => Action[];
 
+/** The members that all formats have, and whatever else came. */
+export interface ModelBody {
+  model?: string;
+  stream?: boolean;
+  messages?: unknown[];
+  tools?: object[];
+  [member: string]: unknown;
+}
 export interface ModelRequest {
   wire: Wire;
   method: string;
   path: string;
   headers: Record<string, string | string[] | undefined>;
   raw: Buffer;
-  // oxlint-disable-next-line typescript/no-explicit-any -- tests reach into bodies of three formats
-  body: any;
+  body: ModelBody;
   stream: boolean;
   /** Resolves when the client has closed the connection or has the whole answer. */
   closed: Promise<"whole" | "left">;
@@ -95,7 +102,7 @@ export async function modelServer(options: { models?: string[]; key?: string; sc
         message: `Incorrect API key provided: ${keyOf(request)}`,
       });
     if (!chat) return listing(server, request, response);
-    const model = String(request.body?.model);
+    const model = String(request.body.model);
     const actions = state.script(request, server.requests.length - 1);
     if (actions[0]?.do !== "status" && !server.models.includes(model)) {
       const message = request.wire === "ollama" ? `model '${model}' not found` : `The model \`${model}\` does not exist`;
@@ -126,8 +133,8 @@ async function received(incoming: IncomingMessage, response: ServerResponse): Pr
       : path.endsWith("/messages") || incoming.headers["anthropic-version"]
         ? "anthropic"
         : "openai";
-  const body: unknown = raw.length === 0 ? undefined : JSON.parse(raw.toString());
-  const wants = (body as { stream?: boolean } | undefined)?.stream;
+  const body = (raw.length === 0 ? {} : JSON.parse(raw.toString())) as ModelBody;
+  const wants = body.stream;
   return {
     wire,
     method: incoming.method ?? "GET",
@@ -176,8 +183,8 @@ interface Stage {
 async function play(stage: Stage): Promise<void> {
   const { request, response, actions } = stage;
   if (!request.stream && !actions.some((action) => fault(action)))
-    return send(response, 200, writer(request.wire, request.body.model).whole(collect(actions)));
-  const out = writer(request.wire, request.body.model);
+    return send(response, 200, writer(request.wire, String(request.body.model)).whole(collect(actions)));
+  const out = writer(request.wire, String(request.body.model));
   const answer = collect(actions);
   const begin = (): void => {
     if (response.headersSent) return;
