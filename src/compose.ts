@@ -13,7 +13,7 @@ import { openModels } from "./run/models.ts";
 import { outbound } from "./run/outbound.ts";
 import { openPermissions } from "./run/permissions.ts";
 import { openSecrets } from "./run/secrets.ts";
-import { openSettings, type Settings } from "./run/settings.ts";
+import { environmentOf, openSettings, type Settings } from "./run/settings.ts";
 import { modeOf, type Steward } from "./run/steward.ts";
 import { startWorker, type Worker } from "./run/worker.ts";
 import { StewardError } from "./std/error.ts";
@@ -50,14 +50,15 @@ const ENV_NAMES = {
 };
 
 export async function compose(options: ComposeOptions): Promise<Composed> {
-  const { home, env, version, now = Date.now } = options;
+  const { home, version, now = Date.now } = options;
   makeHome(home);
+  const env = environmentOf(home, options.env, Object.values(ENV_NAMES).flat());
   const settings = openSettings({ home, env, ...(options.overrides ? { overrides: options.overrides } : {}) });
   const secrets = openSecrets({ home, env, envNames: ENV_NAMES });
   const log = openLog({ folder: join(home, "logs"), level: () => settings.config().log.level, secrets: () => secrets.values() });
   const breakers = openBreakers({ now });
   const folders = { home };
-  const store = await openStore(options, log);
+  const store = await openStore({ ...options, env }, log);
   const configured = outbound({ allow: (origin) => configuredOrigins(settings.config().providers, env).has(origin), log });
   const models = openModels({ settings, secrets, breakers, env, now, fetch: configured, load: (name) => load<ModelKind>("models", name, folders), names: () => names("models", folders) });
   const kinds = computerKinds(folders);

@@ -1,6 +1,7 @@
 // config.json in Steward's home: the file, the environment over it, the last good copy when it is broken, changes at once.
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { type Config, parseConfig, refusePrototype, valueAt, withKey } from "../core/config.ts";
 import { messageOf, StewardError } from "../std/error.ts";
 
@@ -17,16 +18,27 @@ export interface Settings {
   onChange(listener: () => void): void;
 }
 
-const FROM_ENVIRONMENT: Record<string, { key: string; number?: true }> = {
+/** Later ones win. `read` makes the value; what is not understood is left to the schema to refuse. */
+const FROM_ENVIRONMENT: Record<string, { key: string; read?: (text: string) => unknown }> = {
   TWIZZY_HOST: { key: "server.host" },
-  TWIZZY_PORT: { key: "server.port", number: true },
+  TWIZZY_PORT: { key: "server.port", read: Number },
   STEWARD_HOST: { key: "server.host" },
-  STEWARD_PORT: { key: "server.port", number: true },
+  STEWARD_PORT: { key: "server.port", read: Number },
   STEWARD_MODEL: { key: "model" },
   STEWARD_MODE: { key: "computer.mode" },
   STEWARD_ZONE: { key: "zone" },
+  LOG_LEVEL: { key: "log.level", read: (text) => text.toLowerCase() },
+  TWIZZY_DEBUG: { key: "log.level", read: (text) => (/^(1|true|yes)$/i.test(text) ? "debug" : undefined) },
 };
 const NEEDS_RESTART = ["server.host", "server.port", "log", "workspace"];
+
+/** The environment, with `.env` of Steward's home below it. Variables that hold keys are left out: they have an order of their own. */
+export function environmentOf(home: string, env: Readonly<Record<string, string | undefined>>, keys: readonly string[]): Record<string, string | undefined> {
+  const path = join(home, ".env");
+  const below = existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
+  const own = Object.fromEntries(Object.entries(below).filter(([name, value]) => !keys.includes(name) && value !== ""));
+  return { ...own, ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== "")) };
+}
 
 export function openSettings(options: { home: string; env: Readonly<Record<string, string | undefined>>; overrides?: Record<string, unknown> }): Settings {
   const path = join(options.home, "config.json");
@@ -84,9 +96,10 @@ export function openSettings(options: { home: string; env: Readonly<Record<strin
 function environmentKeys({ env, overrides = {} }: { env: Readonly<Record<string, string | undefined>>; overrides?: Record<string, unknown> }): { values: Record<string, unknown>; names: Record<string, string> } {
   const values: Record<string, unknown> = {};
   const names: Record<string, string> = {};
-  for (const [name, { key, number }] of Object.entries(FROM_ENVIRONMENT)) {
-    if (!env[name]) continue;
-    values[key] = number ? Number(env[name]) : env[name];
+  for (const [name, { key, read = (text: string) => text }] of Object.entries(FROM_ENVIRONMENT)) {
+    const value = env[name] ? read(env[name]) : undefined;
+    if (value === undefined) continue;
+    values[key] = value;
     names[key] = name;
   }
   for (const [key, value] of Object.entries(overrides)) {
