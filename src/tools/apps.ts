@@ -1,0 +1,100 @@
+// Starts, stops and finds applications on the person's desktop. How each system does it is in apps/; which apps are allowed is decided before.
+import * as z from "zod/mini";
+import type { Computer, Tool, ToolContext } from "../core/ports.ts";
+import { StewardError } from "../std/error.ts";
+import { linuxDesktop } from "./apps/linux.ts";
+import { macDesktop } from "./apps/macos.ts";
+
+/** A desktop; each member takes a name as a person says it and gives back the application's own. All throw StewardError. */
+export interface Desktop {
+  launch(name: string): Promise<string>;
+  quit(name: string, force: boolean): Promise<string>;
+  list(): Promise<string[]>;
+  activate(name: string): Promise<string>;
+  info(name: string): Promise<Record<string, unknown>>;
+}
+
+const desktopOf = (computer: Computer, signal: AbortSignal): Desktop =>
+  computer.platform === "darwin" ? macDesktop(computer, signal) : linuxDesktop(computer, signal);
+
+/** Says what failed in front of why; a refusal is passed on as it is. */
+async function using<T>({ computer, signal }: ToolContext, what: string, act: (desktop: Desktop) => Promise<T>): Promise<T> {
+  try {
+    return await act(desktopOf(computer, signal));
+  } catch (error) {
+    if (!(error instanceof StewardError) || error.code === "denied") throw error;
+    const { code, message, hint } = error;
+    throw new StewardError(code, `Failed to ${what}: ${message}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
+}
+
+function nameIn(app_name: string): string {
+  const name = app_name.trim();
+  if (name === "" || name.length > 200 || /\p{Cc}/u.test(name)) throw new StewardError("invalid", "Not the name of an application");
+  return name;
+}
+
+/** The name as it was given, and the application's own when it is another. */
+const both = (given: string, own: string): string => (given.toLowerCase() === own.toLowerCase() ? given : `${given} (${own})`);
+
+const named = z.object({ app_name: z.string() });
+const launchApplication: Tool<z.infer<typeof named>> = {
+  name: "launch_application",
+  description: "Open an application on the person's desktop.",
+  capability: "applications",
+  effect: "write",
+  input: named,
+  async run({ app_name }, context) {
+    const name = nameIn(app_name);
+    return { output: `Launched ${both(name, await using(context, `launch ${name}`, (desktop) => desktop.launch(name)))}` };
+  },
+};
+
+const quitInput = z.object({ app_name: z.string(), force: z._default(z.boolean(), false) });
+const quitApplication: Tool<z.infer<typeof quitInput>> = {
+  name: "quit_application",
+  description: "Quit an application; force ends it without saving.",
+  capability: "applications",
+  effect: "write",
+  input: quitInput,
+  async run({ app_name, force }, context) {
+    const name = nameIn(app_name);
+    const own = await using(context, `quit ${name}`, (desktop) => desktop.quit(name, force));
+    return { output: `${force ? "Force quit" : "Quit"} ${both(name, own)}` };
+  },
+};
+
+const listRunningApps: Tool<Record<string, unknown>> = {
+  name: "list_running_apps",
+  description: "Names of the applications with windows.",
+  capability: "applications",
+  effect: "read",
+  input: z.object({}),
+  run: async (_, context) => ({ output: await using(context, "list apps", (desktop) => desktop.list()) }),
+};
+
+const activateApplication: Tool<z.infer<typeof named>> = {
+  name: "activate_application",
+  description: "Bring an application to the front.",
+  capability: "applications",
+  effect: "write",
+  input: named,
+  async run({ app_name }, context) {
+    const name = nameIn(app_name);
+    return { output: `Activated ${both(name, await using(context, `activate ${name}`, (desktop) => desktop.activate(name)))}` };
+  },
+};
+
+const getAppInfo: Tool<z.infer<typeof named>> = {
+  name: "get_app_info",
+  description: "Where an application is, whether it runs, its windows.",
+  capability: "applications",
+  effect: "read",
+  input: named,
+  async run({ app_name }, context) {
+    const name = nameIn(app_name);
+    return { output: await using(context, `get information about ${name}`, (desktop) => desktop.info(name)) };
+  },
+};
+
+export default [launchApplication, quitApplication, listRunningApps, activateApplication, getAppInfo] as Tool[];

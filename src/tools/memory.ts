@@ -1,0 +1,55 @@
+// Facts the person asked to keep, and what was said before. Where they are kept, and undo, are the memory's.
+import * as z from "zod/mini";
+import type { Tool } from "../core/ports.ts";
+import { StewardError } from "../std/error.ts";
+
+const MOST_MESSAGES = 20;
+
+const rememberInput = z.object({ text: z.string() });
+const remember: Tool<z.infer<typeof rememberInput>> = {
+  name: "remember",
+  description: "Keep a short fact about the person for later sessions.",
+  capability: "none",
+  effect: "write",
+  input: rememberInput,
+  async run({ text }, { memory }) {
+    if (text.trim() === "") throw new StewardError("invalid", "There is nothing to remember");
+    const { id } = await memory.add(text);
+    return { output: `Remembered as ${id}` };
+  },
+};
+
+const recallInput = z.object({ words: z.optional(z.string()) });
+const recall: Tool<z.infer<typeof recallInput>> = {
+  name: "recall",
+  description: "Kept facts; with words, those with them and earlier messages.",
+  capability: "none",
+  effect: "read",
+  input: recallInput,
+  async run({ words = "" }, { memory }) {
+    const wanted = words
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== "");
+    const facts = (await memory.list()).filter(({ text }) => wanted.every((word) => text.toLowerCase().includes(word)));
+    const messages = wanted.length > 0 ? await memory.search(words.trim(), MOST_MESSAGES) : [];
+    return { output: { facts: facts.map(dated), messages: messages.map(dated) } };
+  },
+};
+
+const dated = <T extends { at: number }>(one: T): Omit<T, "at"> & { at: string } => ({ ...one, at: new Date(one.at).toISOString() });
+
+const forgetInput = z.object({ id: z.string() });
+const forget: Tool<z.infer<typeof forgetInput>> = {
+  name: "forget",
+  description: "Drop a kept fact; recall gives ids.",
+  capability: "none",
+  effect: "write",
+  input: forgetInput,
+  async run({ id }, { memory }) {
+    await memory.remove(id);
+    return { output: `Forgot ${id}` };
+  },
+};
+
+export default [remember, recall, forget] as Tool[];
