@@ -23,10 +23,16 @@ export async function offered(steward: Steward): Promise<Tool[]> {
   return (await steward.tools()).filter(({ capability }) => capability === "none" || capabilities[capability].enabled);
 }
 
-export const specOf = ({ name, description, input }: Tool): ToolSpec => {
-  const { $schema: _schema, additionalProperties: _extra, ...schema } = z.toJSONSchema(input, { io: "input" });
-  return { name, description, schema };
-};
+const specs = new WeakMap<Tool, ToolSpec>();
+
+export function specOf(tool: Tool): ToolSpec {
+  const known = specs.get(tool);
+  if (known) return known;
+  const { $schema: _schema, additionalProperties: _extra, ...schema } = z.toJSONSchema(tool.input, { io: "input" });
+  const spec = { name: tool.name, description: tool.description, schema };
+  specs.set(tool, spec);
+  return spec;
+}
 
 /** Never throws but `stale`. The same call id again gives the first result; one that was running when Steward died is labelled, never repeated. */
 export function toolbox(steward: Steward, scope: Scope): (call: ToolCall) => Promise<ToolResult> {
