@@ -30,7 +30,7 @@ export function openBrowser(url: string, { home, env }: { home: string; env: Env
     const child = spawn(process.platform === "darwin" ? "open" : "xdg-open", [path], {
       detached: true,
       stdio: "ignore",
-      env: env as NodeJS.ProcessEnv,
+      env,
     });
     child.on("error", remove);
     child.unref();

@@ -13,5 +13,6 @@ export const commands: Record<string, Entry> = {
   },
   stop: { summary: "stop the running Steward", load: async () => (await import("./commands/stop.ts")).stop },
   status: { summary: "whether it runs, where, and how it is", load: async () => (await import("./commands/status.ts")).status },
+  chat: { summary: "ask for something, or hold a conversation", load: async () => (await import("./commands/chat.ts")).chat },
   help: { summary: "this list, or help for one command", load: async () => (await import("./commands/help.ts")).help },
 };

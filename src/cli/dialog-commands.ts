@@ -1,0 +1,66 @@
+// What begins with a slash in a conversation.
+import { oneLine } from "../std/text.ts";
+import { sessionOf } from "./connect.ts";
+import type { Dialog } from "./dialog.ts";
+import { usageError } from "./command.ts";
+import { nearest } from "./help.ts";
+import { bold, dim } from "./output.ts";
+import { ago } from "./words.ts";
+
+type Slash = [help: string, run: (talk: Dialog, rest: string) => Promise<void> | void];
+
+const slashes: Record<string, Slash> = {
+  new: ["a new session", async (talk) => turnTo(talk, (await talk.client.call("sessions.make", { body: {} })).id)],
+  sessions: ["the newest sessions", sessions],
+  switch: ["N or ID: another session", switchTo],
+  undo: ["takes the newest change back", undo],
+  stop: ["stops the running turn", async (talk) => void (await talk.client.call("sessions.cancel", { params: { id: talk.session } }))],
+  help: ["this list", help],
+  quit: ["leave", (talk) => talk.editor.close()],
+};
+
+export async function runSlash(talk: Dialog, line: string): Promise<void> {
+  const [, name = "", rest = ""] = /^\/(\S+)\s*(.*)$/.exec(line) ?? [];
+  const slash = Object.hasOwn(slashes, name) ? slashes[name] : name === "exit" ? slashes["quit"] : undefined;
+  const meant = nearest(name, Object.keys(slashes));
+  if (!slash) throw usageError(`There is no /${name}`, meant ? `Did you mean /${meant}?` : "/help lists the commands.");
+  await slash[1](talk, rest.trim());
+}
+
+function turnTo(talk: Dialog, session: string): void {
+  talk.session = session;
+  talk.editor.screen.state("");
+  talk.editor.screen.print(dim(`session ${session}`));
+  talk.turnTo.abort();
+}
+
+async function sessions(talk: Dialog): Promise<void> {
+  const { sessions: found, total } = await talk.client.call("sessions.list", { query: { limit: "15" } });
+  talk.listed = found.map(({ id }) => id);
+  for (const [index, { id, title, snippet, updatedAt, running, asks }] of found.entries()) {
+    const here = id === talk.session ? bold("▸") : " ";
+    const notes = [ago(updatedAt, Date.now()), ...(running ? ["running"] : []), ...(asks > 0 ? [`${asks} to answer`] : [])].join(", ");
+    talk.editor.screen.print(
+      `${here}${String(index + 1).padStart(2)}  ${oneLine(title || snippet || "(empty)", 50)} ${dim(`${notes} · ${id}`)}`,
+    );
+  }
+  if (total > found.length) talk.editor.screen.print(dim(`    and ${total - found.length} more: steward sessions list`));
+}
+
+async function switchTo(talk: Dialog, rest: string): Promise<void> {
+  if (rest === "") throw usageError("/switch takes a number of /sessions, or an id");
+  const id = (/^\d{1,2}$/.test(rest) ? talk.listed[Number(rest) - 1] : undefined) ?? (await sessionOf(talk.client, rest));
+  await talk.client.call("conversations.switch", { params: { id } });
+  turnTo(talk, id);
+}
+
+async function undo(talk: Dialog): Promise<void> {
+  const { entries } = await talk.client.call("undo.newest");
+  for (const { summary, state, reason } of entries)
+    talk.editor.screen.print(state === "undone" ? `Undone: ${summary}` : `${summary}: ${reason ?? state}`);
+}
+
+function help(talk: Dialog): void {
+  for (const [name, [what]] of Object.entries(slashes)) talk.editor.screen.print(`  /${name.padEnd(9)} ${dim(what)}`);
+  talk.editor.screen.print(dim("  Type while Steward works to add something. Ctrl-C stops the turn, twice leaves."));
+}

@@ -1,0 +1,91 @@
+// The line editor of a conversation, below the screen's rows: typing, pasting, history, and what Ctrl-C means are told to the caller.
+import { createInterface, type Interface } from "node:readline";
+import type { CliHost } from "./cli.ts";
+import { openHistory } from "./chat-history.ts";
+import { openScreen, type Screen } from "./screen.ts";
+import { cells } from "./width.ts";
+
+export interface Editor {
+  screen: Screen;
+  /** "ask": an answer is expected; what was being typed is put aside until "say" comes back. */
+  mode(mode: "say" | "ask"): void;
+  close(): void;
+  /** Resolves when the person leaves by Ctrl-D, or it was closed. */
+  closed: Promise<void>;
+}
+interface Options {
+  /** What was typed; lines that were pasted together come as one text. */
+  entered(text: string): void;
+  /** Ctrl-C with an empty line. */
+  interrupted(): void;
+}
+
+const PROMPTS = { say: "› ", ask: "? " };
+/** Lines that come faster than anybody types belong together. */
+const PASTE_MS = 20;
+
+export function openEditor(host: CliHost, { entered, interrupted }: Options): Editor {
+  const { stdin, stdout, stderr, env, home } = host;
+  const history = openHistory(home);
+  const lines: Interface = createInterface({
+    input: stdin,
+    output: stdout,
+    terminal: true,
+    prompt: PROMPTS.say,
+    history: history.lines,
+    historySize: 1000,
+    removeHistoryDuplicates: true,
+    tabSize: 2,
+  });
+  const now = { mode: "say" as "say" | "ask", aside: "", pasted: [] as string[], open: true };
+  const screen = openScreen({
+    stdout,
+    stderr,
+    env,
+    live: true,
+    below: { row: () => (now.open ? lines.getCursorPos().rows : 0), draw: () => void (now.open && lines.prompt(true)) },
+  });
+  const closed = Promise.withResolvers<void>();
+
+  const flush = (): void => {
+    const text = now.pasted.splice(0).join("\n").trim();
+    entered(text);
+  };
+  lines.on("history", (all: string[]) => {
+    if (now.mode === "ask") all.shift();
+    else history.keep(all);
+  });
+  lines.on("line", (line) => {
+    const rows = Math.floor(cells(PROMPTS[now.mode] + line) / (stdout.columns || 80)) + 1;
+    stdout.write(`\u001b[${rows}A`);
+    if (line.trim() !== "") screen.print(`${PROMPTS[now.mode]}${line}`);
+    else screen.aside(() => {});
+    now.pasted.push(line);
+    if (now.pasted.length === 1) setTimeout(flush, PASTE_MS);
+  });
+  lines.on("SIGINT", () => {
+    if (lines.line === "") return interrupted();
+    lines.write(null, { ctrl: true, name: "e" });
+    lines.write(null, { ctrl: true, name: "u" });
+  });
+  lines.on("close", () => {
+    now.open = false;
+    closed.resolve();
+  });
+  return {
+    screen,
+    closed: closed.promise,
+    close: () => lines.close(),
+    mode(mode) {
+      if (now.mode === mode) return;
+      now.mode = mode;
+      const typed = mode === "ask" ? lines.line : now.aside;
+      lines.write(null, { ctrl: true, name: "e" });
+      lines.write(null, { ctrl: true, name: "u" });
+      lines.setPrompt(PROMPTS[mode]);
+      if (mode === "ask") now.aside = typed;
+      else if (typed) lines.write(typed);
+      screen.aside(() => {});
+    },
+  };
+}
