@@ -49,12 +49,10 @@ async function* frames(send: Send, path: () => string, { signal, onState }: Opti
   let wait = FIRST_WAIT_MS;
   while (!signal?.aborted) {
     try {
-      const silent = new AbortController();
-      const both = signal ? AbortSignal.any([signal, silent.signal]) : silent.signal;
-      const response = await send(path(), { headers: { accept: "text/event-stream" }, cache: "no-store", signal: both });
+      const response = await send(path(), { headers: { accept: "text/event-stream" }, cache: "no-store", ...(signal ? { signal } : {}) });
       if (!response.ok || !response.body) throw await failureOf(response);
       onState?.({ state: "open" });
-      for await (const frame of parse(response.body, silent)) {
+      for await (const frame of parse(response.body, signal)) {
         wait = FIRST_WAIT_MS;
         const ended = frame.event === "notice" ? (JSON.parse(frame.data) as { type?: string; reason?: string }) : undefined;
         if (ended?.type === "ended" && ended.reason !== "closing") throw new StewardError(ended.reason === "gone" ? "not_found" : "denied", ended.reason === "gone" ? "The session is gone" : "Your access was taken back");
@@ -72,17 +70,21 @@ async function* frames(send: Send, path: () => string, { signal, onState }: Opti
   }
 }
 
-async function* parse(body: ReadableStream<Uint8Array>, silent: AbortController): AsyncGenerator<Frame> {
-  const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+/** Ends when the server is done, silent for too long, or the signal aborts: by cancelling the reader itself, since a request's signal may be collected before it fires. */
+async function* parse(body: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
   const timer: { id?: ReturnType<typeof setTimeout> } = {};
+  const stop = (): void => void reader.cancel().catch(() => {});
+  signal?.addEventListener("abort", stop, { once: true });
   let text = "";
   try {
     for (;;) {
-      timer.id = setTimeout(() => silent.abort(), SILENCE_MS);
+      timer.id = setTimeout(stop, SILENCE_MS);
       const { done, value } = await reader.read();
       clearTimeout(timer.id);
       if (done) return;
-      text += value;
+      text += decoder.decode(value, { stream: true });
       const blocks = text.split("\n\n");
       text = blocks.pop()!;
       for (const block of blocks) {
@@ -92,7 +94,8 @@ async function* parse(body: ReadableStream<Uint8Array>, silent: AbortController)
     }
   } finally {
     clearTimeout(timer.id);
-    await reader.cancel().catch(() => {});
+    signal?.removeEventListener("abort", stop);
+    stop();
   }
 }
 
