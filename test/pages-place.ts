@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { TestContext } from "node:test";
 import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import type { Event } from "../src/core/events.ts";
@@ -23,7 +24,12 @@ export function builtPage(): string {
 }
 
 export type PlaceOptions = NonNullable<Parameters<typeof openPlace>[0]>;
-export const openPage = (options: PlaceOptions = {}): Promise<Place> => openPlace({ web: builtPage(), ...options });
+/** Closed with the test. */
+export async function openPage(t: TestContext, options: PlaceOptions = {}): Promise<Place> {
+  const place = await openPlace({ web: builtPage(), ...options });
+  t.after(() => place.close());
+  return place;
+}
 export const builtin: PlaceOptions = { config: { model: "builtin/rules" } };
 
 export interface Visit {

@@ -8,6 +8,8 @@ import { listenToAddress } from "./router.ts";
 
 keepPrefs();
 const code = takeClaimCode();
+// Whatever else a link carries is not an instruction, and does not stay.
+if (location.search || location.hash) history.replaceState(null, "", location.pathname);
 listenToAddress();
 if (!code) void enter();
 render(<App code={code} />, document.getElementById("root")!);

@@ -12,7 +12,11 @@ export const query = signal("");
 export const found = signal<readonly SessionInfo[] | undefined>(undefined);
 export const searching = signal(false);
 
-export const shown = computed(() => (query.value.trim() ? (found.value ?? []) : sessions.value));
+/** Until the server has answered, those whose title matches. */
+export const shown = computed(() => {
+  const q = query.value.trim().toLowerCase();
+  return q ? (found.value ?? sessions.value.filter(({ title }) => title.toLowerCase().includes(q))) : sessions.value;
+});
 export const currentInfo = computed(() => sessions.value.find(({ id }) => id === sessionInPath.value));
 
 const timers: { refresh?: ReturnType<typeof setTimeout>; search?: ReturnType<typeof setTimeout>; asked?: AbortController } = {};
@@ -47,8 +51,8 @@ export function search(text: string): void {
   clearTimeout(timers.search);
   timers.asked?.abort();
   const q = text.trim();
+  found.value = undefined;
   if (!q) {
-    found.value = undefined;
     searching.value = false;
     return;
   }

@@ -109,9 +109,10 @@ function Logs(): VNode {
 /** A structured line in one readable line; anything else as it is. */
 function logLine(line: string): string {
   try {
-    const { time, level, msg, ...rest } = JSON.parse(line) as { time?: number | string; level?: string; msg?: string };
+    const { time, at, level, message, msg = message, ...rest } = JSON.parse(line) as Record<string, unknown>;
+    const when = time ?? at;
     const fields = Object.entries(rest).filter(([name]) => name !== "pid" && name !== "hostname").map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-    return `${time === undefined ? "" : timeOf(+new Date(time))} ${String(level ?? "").padEnd(7)} ${msg ?? ""} ${fields.join(" ")}`.trim();
+    return `${typeof when === "string" || typeof when === "number" ? timeOf(+new Date(when)) : ""} ${String(level ?? "").padEnd(7)} ${String(msg ?? "")} ${fields.join(" ")}`.trim();
   } catch {
     return line;
   }
