@@ -1,5 +1,6 @@
 // A request's body and query to checked values: size, time, encoding, depth, forbidden keys, then the route's schema.
 import type { ZodMiniType } from "zod/mini";
+import { StewardError } from "../std/error.ts";
 import { refusal } from "./status.ts";
 
 export const MAX_JSON = 1_048_576;
@@ -21,11 +22,17 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   if (length !== null && Number(length) > limits.bytes) throw tooLarge(limits.bytes);
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw refusal("invalid", "The body must be JSON", { status: 415, hint: "Send the header content-type: application/json." });
-  const bytes = await inTime(length === null ? readLimited(request, limits.bytes) : request.arrayBuffer(), limits.ms);
+  const reading = length === null ? readLimited(request, limits.bytes) : request.arrayBuffer();
+  const bytes = await inTime(reading.catch(cutOff), limits.ms);
   return parseJson(new Uint8Array(bytes));
 }
 
 const tooLarge = (bytes: number) => refusal("limit", `The body is larger than ${bytes} bytes`, { status: 413, headers: { connection: "close" } });
+
+/** The client went away in the middle: nobody's fault here. */
+export function cutOff(error: unknown): never {
+  throw error instanceof StewardError ? error : refusal("invalid", "The body was cut off", { status: 400 });
+}
 
 async function readLimited(request: Request, limit: number): Promise<ArrayBuffer> {
   const chunks: Uint8Array[] = [];

@@ -29,7 +29,7 @@ export function openPages(web: string | undefined): Pages {
     if (screen && web && versionOf(web) !== state.manifest.version) state.manifest = readManifest(web);
     const file = state.manifest.files.get(screen ? "/index.html" : path.replace(/^\/static\//, "/assets/"));
     if (file) return fileAnswer(request, file, state.manifest.files);
-    return screen ? new Response(NOT_BUILT, { status: 503, headers: { "content-type": "text/plain; charset=utf-8", "retry-after": "10" } }) : undefined;
+    return screen ? new Response(NOT_BUILT, { status: 404, headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" } }) : undefined;
   };
 }
 

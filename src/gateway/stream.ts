@@ -9,8 +9,9 @@ import type { EndReason } from "./live.ts";
 
 export const BEAT_MS = 15_000;
 const STALL_MS = 60_000;
-const PAGE = 200;
+/** Characters in one piece, about; a single event may be larger. */
 const BATCH = 65_536;
+const MOST_EVENTS = 200;
 
 export const frame = (event: string, data: unknown, id?: number): string => `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 const storedFrame = (stored: Stored): string => frame("stored", stored, stored.seq);
@@ -66,16 +67,18 @@ export function sessionSource(gate: Gate, caller: Caller, { session, after }: { 
   const { store } = gate.steward;
   const box = mailbox();
   const off = gate.hub.follow(session, box.push);
-  const state: { seq: number; replayed: boolean; over: boolean } = { seq: after, replayed: false, over: false };
+  const state = { seq: after, replayed: false, over: false, page: 8 };
 
   /** At most one batch of stored events up to a number; "" when there are none. */
   const read = async (upTo: number): Promise<string> => {
     let text = "";
     while (state.seq < upTo && text.length < BATCH) {
-      const page = (await store.events(session, { after: state.seq, limit: Math.min(PAGE, upTo - state.seq) })).filter(({ seq }) => seq <= upTo);
-      for (const stored of page) text += storedFrame(stored);
+      const page = (await store.events(session, { after: state.seq, limit: Math.min(state.page, upTo - state.seq) })).filter(({ seq }) => seq <= upTo);
+      const frames = page.map(storedFrame).join("");
+      text += frames;
       state.seq = page.at(-1)?.seq ?? upTo;
       if (page.length === 0) return text;
+      state.page = Math.max(1, Math.min(MOST_EVENTS, Math.floor((BATCH * page.length) / frames.length)));
     }
     return text;
   };

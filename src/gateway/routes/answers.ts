@@ -3,6 +3,7 @@ import { answerAsk, listGrants, openAsks, removeGrant } from "../../run/asks.ts"
 import { getFile, putFile } from "../../run/files.ts";
 import { listUndo, undo } from "../../run/undo.ts";
 import { StewardError } from "../../std/error.ts";
+import { cutOff } from "../body.ts";
 import { fileHeaders } from "../headers.ts";
 import { refusal } from "../status.ts";
 import type { Handlers } from "../table.ts";
@@ -30,6 +31,7 @@ export const answers = {
     if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge();
     const bytes = request.body ?? new Uint8Array();
     const { id, name, mime, size } = await putFile(steward, who, { name: query.name, bytes, limit }).catch((error: unknown) => {
+      if (request.signal.aborted) return cutOff(error);
       throw error instanceof StewardError && error.code === "limit" ? tooLarge() : error;
     });
     return { id, name, mime, size };
