@@ -33,7 +33,7 @@ const kind: ModelKind<z.infer<typeof config>> = {
     const endpoint = {
       provider: "anthropic.messages",
       baseURL: wire.base,
-      fetch: guarded(wire) as typeof fetch,
+      fetch: guarded(wire),
       generateId: () => newId("call"),
       transformRequestBody: messagesLast,
     };
@@ -44,12 +44,14 @@ const kind: ModelKind<z.infer<typeof config>> = {
       ...(settings.temperature === undefined ? {} : { temperature: settings.temperature }),
       ...(settings.reasoning === undefined ? {} : { reasoning: settings.reasoning }),
     };
+    const once = remembered((id) =>
+      prepared(
+        filled(new AnthropicLanguageModel(id, endpoint), () => defaults),
+        wire,
+      ),
+    );
     return {
-      model: (id) =>
-        prepared(
-          filled(new AnthropicLanguageModel(named(id), endpoint), () => defaults),
-          wire,
-        ),
+      model: (id) => once(named(id)),
       list,
       window: (id) => (named(id).startsWith("claude-") ? 200_000 : undefined),
       explain: (error, id) => explain(error, { id: named(id), wire, list }),

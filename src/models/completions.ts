@@ -25,7 +25,7 @@ export async function openCompletions(dialect: Dialect): Promise<Provider> {
   const sdk = createOpenAICompatible({
     name: "endpoint",
     baseURL: wire.base,
-    fetch: guarded(wire) as typeof fetch,
+    fetch: guarded(wire),
     includeUsage: true,
     // Messages go last, so that whatever comes before them and the earlier messages are the same bytes in the next request.
     transformRequestBody: (plain) => {

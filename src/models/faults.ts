@@ -92,7 +92,7 @@ function faultOf(error: unknown, wire: Wire): Fault | undefined {
   const body = answer === undefined ? (event ?? { message: error }) : parsed(answer["responseBody"]);
   const inner = typeof body["error"] === "object" && body["error"] !== null ? (body["error"] as Record<string, unknown>) : body;
   const text = [inner["message"], body["error"], body["message"], body["detail"], body["text"]].find((one) => typeof one === "string");
-  const said = oneLine(visible(redacted(String(text ?? ""), wire)), 200);
+  const said = oneLine(visible(redacted(text ?? "", wire)), 200);
   const status = Number(answer?.["statusCode"] ?? event?.["statusCode"]) || undefined;
   return {
     status: status === 200 ? undefined : status,

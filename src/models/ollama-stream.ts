@@ -32,7 +32,7 @@ export function parts(body: ReadableStream<Uint8Array>, name: string): ReadableS
     start: (controller) => controller.enqueue({ type: "stream-start", warnings: [] }),
     async pull(controller) {
       try {
-        for (let before = state.count ?? 0; before === (state.count ?? 0) && !state.done;) {
+        for (const before = state.count ?? 0; before === (state.count ?? 0) && !state.done;) {
           const piece = await reader.read();
           const text = piece.done ? `${decoder.decode()}\n` : decoder.decode(piece.value, { stream: true });
           rest += text;
@@ -74,7 +74,7 @@ function parse(text: string, name: string): Line {
   }
   if (typeof line !== "object" || line === null || Array.isArray(line)) throw unreadable(name);
   if ("error" in line) throw Object.assign(new Error("error in the stream"), { statusCode: 200, responseBody: text });
-  return line as Line;
+  return line;
 }
 
 function take(line: Line, state: State, controller: Controller): void {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as after } from "node:timers/promises";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import type { LanguageModelV4CallOptions, LanguageModelV4Prompt, LanguageModelV4StreamPart, LanguageModelV4Usage } from "@ai-sdk/provider";
 import type { Provider } from "../core/ports.ts";
 import { expectedFailures, expectedMessages, history, type ModelSubject, tools, user } from "./model-cases.ts";
@@ -256,6 +257,7 @@ function faults(subject: ModelSubject): void {
       const { error } = await asked(provider, { tools });
       const failure = await provider.explain(error, "test-1");
       assert.deepEqual(failure, expected);
+      assert.equal(inspect(error, { depth: 9, maxStringLength: null }).includes(key), false, "nor does the error itself hold the key");
       assert.equal(JSON.stringify(failure).includes(key), false);
       assert.equal(server.requests.length, before + 1, "the endpoint was asked once");
     });
