@@ -15,18 +15,25 @@ export function globMatcher(pattern: string): (path: string) => boolean {
 
 /** `a{b,c}` becomes `ab` and `ac`; past a fixed number of choices the braces are plain characters. */
 export function choices(pattern: string): string[] {
-  const open = pattern.indexOf("{");
-  const close = pattern.indexOf("}", open);
-  if (open < 0 || close < 0) return [pattern];
-  const inner = pattern.lastIndexOf("{", close);
-  const parts = pattern.slice(inner + 1, close).split(",");
-  if (parts.length < 2) return [pattern];
-  const all: string[] = [];
-  for (const part of parts) {
-    all.push(...choices(pattern.slice(0, inner) + part + pattern.slice(close + 1)));
-    if (all.length > MOST_CHOICES) return [pattern];
+  let forms = [pattern];
+  for (;;) {
+    const next = forms.map(split);
+    if (next.every((one) => one === undefined)) return forms;
+    forms = [...new Set(next.flatMap((one, at) => one ?? [forms[at]!]))];
+    if (forms.length > MOST_CHOICES) return [pattern];
   }
-  return [...new Set(all)];
+}
+
+/** The innermost braces with a comma that end first, taken apart. */
+function split(pattern: string): string[] | undefined {
+  const open: number[] = [];
+  for (let at = 0; at < pattern.length; at++) {
+    if (pattern[at] === "{") open.push(at);
+    const from = pattern[at] === "}" ? open.pop() : undefined;
+    const parts = from === undefined ? [] : pattern.slice(from + 1, at).split(",");
+    if (parts.length > 1) return parts.map((part) => pattern.slice(0, from) + part + pattern.slice(at + 1));
+  }
+  return undefined;
 }
 
 /** Which prefixes of `names` each segment of the form can reach: a table row per segment. */

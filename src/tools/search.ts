@@ -9,6 +9,7 @@ const MOST_FILES = 500;
 const MOST_FOUND = 20_000;
 const MOST_MATCHES = 200;
 const LONGEST_LINE = 500;
+const LONGEST_PATTERN = 1000;
 const TIMEOUT_MS = 60_000;
 const SKIPPED = [".git", "node_modules"];
 const NOT_SKIPPED = SKIPPED.map((name) => `--glob=!${name}`);
@@ -86,8 +87,8 @@ const findFiles: Tool<z.infer<typeof findInput>> = {
   input: findInput,
   async run({ newest = false, ...wanted }, context) {
     const { computer } = context;
-    if (wanted.pattern === "" || wanted.pattern.includes("\0"))
-      throw new StewardError("invalid", "The pattern is empty or holds a NUL character");
+    if (wanted.pattern === "" || wanted.pattern.length > LONGEST_PATTERN || wanted.pattern.includes("\0"))
+      throw new StewardError("invalid", "The pattern is empty, too long or holds a NUL character");
     const { pattern, path } = withRoot(wanted);
     const { folder, only } = await rootOf(computer, path);
     const fold = anyCase(pattern) ? (name: string): string => name.toLowerCase() : (name: string): string => name;

@@ -1,4 +1,4 @@
-// Applications of a Linux desktop: .desktop entries, and the window manager by wmctrl and xdotool. Runs outside the sandbox, arguments only.
+// Applications of a Linux desktop: .desktop entries, and the window manager by wmctrl. Runs outside the sandbox, arguments only.
 import type { Computer, ExecResult } from "../../core/ports.ts";
 import { StewardError } from "../../std/error.ts";
 import { visible } from "../../std/text.ts";
@@ -27,19 +27,16 @@ interface Running extends Named {
 }
 
 const PROBE =
-  'printf "%s\\n" "${DISPLAY-}" "${WAYLAND_DISPLAY-}" "${XDG_DATA_HOME-}" "${XDG_DATA_DIRS-}"; for p in wmctrl xdotool gtk-launch; do command -v "$p" >/dev/null && printf "%s\\n" "$p"; done; true';
+  'printf "%s\\n" "${DISPLAY-}" "${WAYLAND_DISPLAY-}" "${XDG_DATA_HOME-}" "${XDG_DATA_DIRS-}"; for p in wmctrl gtk-launch; do command -v "$p" >/dev/null && printf "%s\\n" "$p"; done; true';
 /** $1 must be there; the rest runs in a session of its own and keeps no pipe open. */
 const DETACHED =
   'command -v "$1" >/dev/null || { printf "%s is not installed\\n" "$1" >&2; exit 127; }; shift; exec setsid "$@" </dev/null >/dev/null 2>&1';
-/** Class, process and title of each window, every field ended by NUL, which none of them can hold. */
-const WINDOWS =
-  'for id; do printf "%s\\0%s\\0%s\\0%s\\0" "$id" "$(xdotool getwindowclassname "$id" 2>/dev/null)" "$(xdotool getwindowpid "$id" 2>/dev/null)" "$(xdotool getwindowname "$id" 2>/dev/null)"; done';
 
 export function linuxDesktop(computer: Computer, signal: AbortSignal): Desktop {
   const run = (...argv: string[]): Promise<ExecResult> => computer.exec(argv, { desktop: true, signal, timeoutMs: 15_000 });
   const script = (text: string, ...argv: string[]): Promise<ExecResult> => run("sh", "-c", text, "sh", ...argv);
   const entries = async ({ folders }: Session): Promise<Entry[]> => readEntries((await run(...entriesCommand(folders))).stdout, folders);
-  const running = async (session: Session): Promise<Running[]> => grouped(await windowsOf(session, run, script), await entries(session));
+  const running = async (session: Session): Promise<Running[]> => grouped(await windowsOf(session, run), await entries(session));
   const one = async (name: string): Promise<Running> => {
     const result = pick(name, await running(await sessionOf(computer, script)));
     if (!result.found) throw new StewardError("not_found", `It is not running${suggestion(result.near)}`);
@@ -58,7 +55,8 @@ export function linuxDesktop(computer: Computer, signal: AbortSignal): Desktop {
       for (const window of app.windows) {
         if (!force) await run("wmctrl", "-i", "-c", window.id);
         else if (window.pid) await run("kill", "-KILL", window.pid);
-        else await run("xdotool", "windowkill", window.id);
+        else if ((await run("xdotool", "windowkill", window.id)).code === 127)
+          throw new StewardError("unavailable", "It does not tell its process; install the package xdotool to end it");
       }
       const left = await gone(app.windows, run, signal);
       if (left.length > 0)
@@ -117,26 +115,39 @@ async function start({ id, argv, terminal, name }: Entry, { programs }: Session,
   if (code !== 0) throw new StewardError("unavailable", stderr.trim() || `The program ended with code ${code}`);
 }
 
-async function windowsOf({ display, programs }: Session, run: Run, script: Run): Promise<Window[]> {
-  for (const program of ["wmctrl", "xdotool"])
-    if (!programs.has(program)) throw new StewardError("unavailable", `${program} is not installed; install the package ${program}`);
+async function windowsOf({ display, programs }: Session, run: Run): Promise<Window[]> {
+  if (!programs.has("wmctrl")) throw new StewardError("unavailable", "wmctrl is not installed; install the package wmctrl");
   if (!display) throw new StewardError("unavailable", "Windows can only be seen in an X11 session: DISPLAY is not set");
-  const { code, stdout, stderr } = await run("wmctrl", "-l");
+  const { code, stdout, stderr } = await run("wmctrl", "-l", "-p", "-x");
   if (/display/i.test(stderr)) throw new StewardError("unavailable", `No graphical session: the display ${display} can't be opened`);
   if (code !== 0)
     throw new StewardError(
       "unavailable",
       `No window manager is running on display ${display}; install and start one, such as the package openbox`,
     );
-  const ids = [...new Set(stdout.split("\n").flatMap((line) => /^0x[0-9a-f]+/.exec(line)?.[0] ?? []))];
-  if (ids.length === 0) return [];
-  const fields = (await script(WINDOWS, ...ids)).stdout.split("\0");
-  return ids.flatMap((_, at) => windowOf(fields.slice(at * 4, at * 4 + 4)));
+  return stdout.split("\n").flatMap(windowOf);
 }
 
-function windowOf([id = "", wmClass = "", pid = "", title = ""]: string[]): Window[] {
-  if (id === "" || (wmClass === "" && title === "")) return [];
-  return [{ id, wmClass, title: visible(title), ...(/^[1-9]\d+$/.test(pid) ? { pid } : {}) }];
+/** A line is `id desktop pid instance.Class  host title`; the class may hold single spaces. */
+function windowOf(line: string): Window[] {
+  const [, id, pid = "", wmClass = "", title = ""] = /^(0x[0-9a-f]+) +-?\d+ +(\d+) +(.*?) {2,}\S+ ?(.*)$/.exec(line) ?? [];
+  if (id === undefined) return [];
+  const name = wmClass === "N/A" ? "" : classIn(wmClass);
+  return [
+    {
+      id,
+      wmClass: name,
+      title: title === "N/A" ? name : visible(title),
+      ...(Number(pid) > 1 ? { pid } : {}),
+    },
+  ];
+}
+
+/** Both parts may hold dots; most often they are the same but for case. */
+function classIn(both: string): string {
+  const half = (both.length - 1) / 2;
+  if (both[half] === "." && both.slice(0, half).toLowerCase() === both.slice(half + 1).toLowerCase()) return both.slice(half + 1);
+  return both.slice(both.lastIndexOf(".") + 1);
 }
 
 /** Windows by the application they belong to, in the order in which they were opened. */

@@ -20,7 +20,7 @@ export function pick<T extends Named>(wanted: string, all: T[]): { found: T } | 
   if (only && new Set(holding.map(({ name }) => name)).size === 1) return { found: only };
   const near = all
     .map(({ name, labels }) => ({ name, far: Math.min(...labels.map((label) => distance(query, plain(label)))) }))
-    .filter(({ far }) => far <= Math.max(1, query.length / 3))
+    .filter(({ far }) => far <= (query.length < 4 ? 1 : Math.max(2, query.length / 3)))
     .sort((a, b) => a.far - b.far);
   return { near: [...new Set([...holding, ...near].map(({ name }) => name))].slice(0, CLOSEST) };
 }
