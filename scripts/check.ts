@@ -6,8 +6,8 @@ import { dirname, join } from "node:path";
 const root = dirname(import.meta.dirname);
 const tool = (name: string): string => join(root, "node_modules", ".bin", name);
 
-/** Slow, or in need of a browser, a server or a network: only `npm test` runs these. */
-const elsewhere = /^(pages|nodes|postgres|contracts|live|launcher|bench)\b|\.slow\./;
+/** Slow, or in need of a browser, a server, a sandbox or a network: only `npm test` runs these. */
+const elsewhere = /^(pages|nodes|postgres|contracts|live|launcher|bench|kill|computers|sandbox|apps|desktop)\b|\.slow\./;
 const tests = (): string[] =>
   readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".test.ts") && !elsewhere.test(file))
@@ -32,8 +32,8 @@ const moving = (): Step => ({
     "--disable-warning=ExperimentalWarning",
     "--test",
     "--test-concurrency=2",
-    "--test-reporter=dot",
-    "--test-reporter-destination=stdout",
+    "--test-timeout=60000",
+    "--test-reporter=spec",
     ...tests(),
   ],
 });

@@ -103,6 +103,6 @@ trap - EXIT INT TERM HUP
 
 "$node" scripts/check.ts --still || failed=1
 # shellcheck disable=SC2046
-"$node" --disable-warning=ExperimentalWarning --test --test-concurrency=2 $(find test -name '*.test.ts' | sort) || failed=1
+"$node" --disable-warning=ExperimentalWarning --test --test-concurrency=2 --test-timeout=300000 $(find test -name '*.test.ts' | sort) || failed=1
 [ "$failed" -eq 0 ] || say "some checks failed"
 exit "$failed"
