@@ -103,7 +103,7 @@ async function openProvider(options: ModelsOptions, name: string): Promise<Provi
   const entry: Record<string, unknown> = options.settings.config().providers[name] ?? {};
   const { kind: kindName = name, key: _key, ...given } = entry;
   const kind = await options.load(String(kindName));
-  const parsed = kind.config.safeParse(given);
+  const parsed = kind.config.safeParse(kindName === name ? given : { name, ...given });
   if (!parsed.success)
     throw new StewardError("invalid", `The provider ${name} is not set up: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`, { hint: `steward config set providers.${name}.baseUrl URL, or the settings page.` });
   return kind.open(parsed.data, { fetch: options.fetch, key: () => options.secrets.get(name), env: options.env, now: options.now });
