@@ -121,7 +121,7 @@ async function catchUp(talk: Dialog): Promise<number> {
   talk.cancelling = false;
   talk.asks = [];
   for (const stored of from < 0 ? [] : log.slice(from)) onStored(talk, stored, true);
-  if (asks > 0) for (const ask of (await client.call("asks.list")).asks) if (ask.session === talk.session) pose(talk, ask as Ask);
+  if (asks > 0) for (const ask of (await client.call("asks.list")).asks) if (ask.session === talk.session) pose(talk, ask);
   talk.running = running;
   talk.editor.mode(talk.asks.length > 0 ? "ask" : "say");
   return seq;

@@ -1,5 +1,6 @@
 // All that is written to the terminal: control characters taken out of everything, styles only where they are shown.
 import { visible } from "../std/text.ts";
+import { cells, cut } from "./width.ts";
 
 export interface Stream {
   write(text: string): unknown;
@@ -73,14 +74,16 @@ export const jsonText = (value: unknown): string =>
 
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** Columns under headings, as wide as their widest cell; the last one is cut to the terminal. */
+/** Columns under headings, as wide as their widest cell; in a terminal a line is cut to its width. */
 export function table(out: Output, head: string[], rows: string[][]): void {
-  const cells = rows.map((row) => row.map((cell) => clean(cell).replace(/\s+/g, " ")));
-  const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]!.length)));
+  const all = rows.map((row) => row.map((cell) => clean(cell).replace(/\s+/g, " ")));
+  const widths = head.map((title, column) => Math.max(title.length, ...all.map((row) => cells(row[column]!))));
   const text = (row: string[]): string => {
-    const line = row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join("  ");
-    return out.tty && line.length > out.width ? `${line.slice(0, out.width - 1)}…` : line;
+    const line = row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell + " ".repeat(widths[column]! - cells(cell))))
+      .join("  ");
+    return out.tty && cells(line) > out.width ? `${cut(line, out.width - 1)}\ufdd0…` : line;
   };
   out.line(dim(text(head)));
-  for (const row of cells) out.line(text(row));
+  for (const row of all) out.line(text(row));
 }

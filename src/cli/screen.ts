@@ -62,16 +62,16 @@ export function openScreen({ stdout, stderr, env, live: wanted, below }: Options
     work();
     draw();
   };
+  const folded = (text: string): string[] => (live ? text.split("\n").flatMap((line) => fold(line, width() - 1)) : [text]);
+  const write = (stream: Stream, lines: string[]): void =>
+    void stream.write(`${lines.map((line) => paint(line, styles && Boolean(stream.isTTY))).join("\n")}\n`);
   const put = (change: () => void) => (live ? aside(change) : change());
   return {
     live,
     styles,
     aside,
-    print: (line, whole = false) =>
-      aside(
-        () => void stdout.write(`${(live && !whole ? fold(line, width() - 1) : [line]).map((row) => paint(row, styles)).join("\n")}\n`),
-      ),
-    note: (line) => aside(() => void stderr.write(`${paint(line, Boolean(stderr.isTTY) && able && !env["NO_COLOR"])}\n`)),
+    print: (line, whole = false) => aside(() => write(stdout, whole ? [line] : folded(line))),
+    note: (line) => aside(() => write(stderr, folded(line))),
     grow: (line) => put(() => void (now.growing = line)),
     state: (line) => put(() => void (now.state = line)),
   };

@@ -1,6 +1,6 @@
 // How many cells text takes in a terminal, and folding it into rows. Marks that stand for styles take none.
 
-const ZERO = /[\p{M}\u200b-\u200f\ufdd0-\ufdef\ufe00-\ufe0f]/u;
+const ZERO = /\p{M}|[\u200b-\u200f\ufdd0-\ufdef]/u;
 const TWO =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
 
@@ -33,7 +33,8 @@ export function fold(text: string, width: number): string[] {
   return [...rows, row.trimEnd()];
 }
 
-function cut(text: string, width: number): string {
+/** Its beginning, in at most `width` cells but at least one character. */
+export function cut(text: string, width: number): string {
   let count = 0;
   let end = 0;
   for (const char of text) {

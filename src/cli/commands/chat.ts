@@ -127,7 +127,7 @@ interface Questions {
 /** Asked in the terminal when there is one, one after the other; else shown with the way to answer, and the command ends. */
 function questions({ host, flags }: Given, { client, screen, leave }: { client: Client; screen: Screen; leave: () => void }): Questions {
   const waiting = new Map<string, AbortController>();
-  const able = Boolean(host.stdin.isTTY && host.stderr.isTTY) && !flags.has("json");
+  const able = host.stdin.isTTY && host.stderr.isTTY && !flags.has("json");
   const open: Ask[] = [];
   const line = { tail: Promise.resolve() };
   const pose = async (ask: Ask, signal: AbortSignal): Promise<void> => {
