@@ -93,7 +93,7 @@ describe("read_file", () => {
     assert.ok(reads.every((limit) => limit <= 1024 * 1024));
     const many = (await call("read_file", { path: big, offset: 2 }, {}, watched)).output as string;
     assert.ok(many.startsWith(line) && many.endsWith("\n… (cut off at 1048576 bytes; ask for fewer lines)"));
-    writeFileSync(big, `${"é".repeat(700_000)}`);
+    writeFileSync(big, "é".repeat(700_000));
     const beginning = (of: number): ToolOutput =>
       ok(`${"é".repeat(524_288)}\n… (the beginning of a file of ${of} bytes, whose first line is longer)`);
     assert.deepEqual(await call("read_file", { path: big }, {}, watched), beginning(1_400_000));

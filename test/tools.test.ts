@@ -152,7 +152,7 @@ describe("the person, memory, undo", () => {
         ],
       },
     ]);
-    assert.match(items![0]!.id, /^itm_/);
+    assert.match(items[0]!.id, /^itm_/);
     assert.deepEqual(await call("show_plan", { entries: [] }), bad("The plan is empty"));
     assert.deepEqual(
       await call("show_plan", { entries: Array.from({ length: 101 }, () => ({ text: "x" })) }),

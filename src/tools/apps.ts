@@ -2,17 +2,9 @@
 import * as z from "zod/mini";
 import type { Computer, Tool, ToolContext } from "../core/ports.ts";
 import { StewardError } from "../std/error.ts";
+import type { Desktop } from "./apps/desktop.ts";
 import { linuxDesktop } from "./apps/linux.ts";
 import { macDesktop } from "./apps/macos.ts";
-
-/** A desktop; each member takes a name as a person says it and gives back the application's own. All throw StewardError. */
-export interface Desktop {
-  launch(name: string): Promise<string>;
-  quit(name: string, force: boolean): Promise<string>;
-  list(): Promise<string[]>;
-  activate(name: string): Promise<string>;
-  info(name: string): Promise<Record<string, unknown>>;
-}
 
 const desktopOf = (computer: Computer, signal: AbortSignal): Desktop =>
   computer.platform === "darwin" ? macDesktop(computer, signal) : linuxDesktop(computer, signal);

@@ -2,7 +2,7 @@
 import type { Computer, ExecResult } from "../../core/ports.ts";
 import { StewardError } from "../../std/error.ts";
 import { visible } from "../../std/text.ts";
-import type { Desktop } from "../apps.ts";
+import type { Desktop } from "./desktop.ts";
 import { entriesCommand, readEntries, type Entry } from "./entries.ts";
 import { pick, suggestion, type Named } from "./match.ts";
 

@@ -1,7 +1,7 @@
 // Applications of macOS by `open` and `osascript`. Names are arguments of fixed scripts, never part of one.
 import type { Computer } from "../../core/ports.ts";
 import { StewardError } from "../../std/error.ts";
-import type { Desktop } from "../apps.ts";
+import type { Desktop } from "./desktop.ts";
 import { pick, suggestion } from "./match.ts";
 
 const ABOUT =
