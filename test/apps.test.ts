@@ -58,8 +58,7 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
     writeFileSync(path, `${["[Desktop Entry]", "Type=Application", ...lines].join("\n")}\n`);
     return path;
   }
-  const term = (wmClass: string, title: string, more = ""): string =>
-    `Exec=xterm -class ${wmClass} -T "${title}" ${more} -e sleep 600 %U`;
+  const term = (wmClass: string, title: string, more = ""): string => `Exec=xterm -class ${wmClass} -T "${title}" ${more} -e sleep 600 %U`;
 
   before(async () => {
     const screen = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"], {
