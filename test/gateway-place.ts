@@ -27,20 +27,52 @@ export interface Place {
   close(): Promise<void>;
 }
 
-export async function openPlace(options: { script?: Script | Action[]; config?: Record<string, unknown>; web?: string; home?: string; now?: () => number; stop?: () => void } = {}): Promise<Place> {
+export async function openPlace(
+  options: {
+    script?: Script | Action[];
+    config?: Record<string, unknown>;
+    web?: string;
+    home?: string;
+    now?: () => number;
+    stop?: () => void;
+  } = {},
+): Promise<Place> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), "steward-gateway-")));
   const model = await modelServer(options.script ? { script: options.script } : {});
-  const overrides = { "log.level": "debug", model: "compatible/test-1", "providers.compatible": { baseUrl: `${model.url}/v1` }, "computer.mode": "full", ...options.config };
-  const composed = await compose({ home, env: { HOME: home, PATH: process.env.PATH }, version: "0.0.1-test", overrides, auto: true, ...(options.now ? { now: options.now } : {}) });
-  const gateway = await openGateway(composed.steward, { host: "127.0.0.1", port: 0, web: options.web, ...(options.stop ? { stop: options.stop } : {}) });
+  const overrides = {
+    "log.level": "debug",
+    model: "compatible/test-1",
+    "providers.compatible": { baseUrl: `${model.url}/v1` },
+    "computer.mode": "full",
+    ...options.config,
+  };
+  const composed = await compose({
+    home,
+    env: { HOME: home, PATH: process.env.PATH },
+    version: "0.0.1-test",
+    overrides,
+    auto: true,
+    ...(options.now ? { now: options.now } : {}),
+  });
+  const gateway = await openGateway(composed.steward, {
+    host: "127.0.0.1",
+    port: 0,
+    web: options.web,
+    ...(options.stop ? { stop: options.stop } : {}),
+  });
   const { store } = composed.steward;
   return {
-    home, composed, gateway, model,
+    home,
+    composed,
+    gateway,
+    model,
     client: connect({ url: gateway.url, token: gateway.localToken }),
     async tokenFor(person, role = "member") {
       const token = `stw_test-${person}-${role}`;
       const digest = digestOf("token", token);
-      await store.commit({ put: { [keyOf("token", digest)]: { digest, id: `tok_${person}`, label: "test", person, role, createdAt: 1, usedAt: 0 } } });
+      await store.commit({
+        put: { [keyOf("token", digest)]: { digest, id: `tok_${person}`, label: "test", person, role, createdAt: 1, usedAt: 0 } },
+      });
       return token;
     },
     events: (session) => store.events(session),
@@ -57,11 +89,51 @@ export interface Raw {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  json: () => any; // oxlint-disable-line typescript/no-explicit-any
+  json(): Wire;
+}
+/** Every field that the tests look at, of whichever answer. */
+export interface Wire {
+  detail: { type: string; loc: unknown[]; msg: string }[];
+  error: { code: string; message: string };
+  events: { seq: number }[];
+  seq: number;
+  person: string;
+  role: string;
+  via: string;
+  mode: string;
+  success: boolean;
+  response: string;
+  message: string;
+  title: string;
+  conversation_id: string;
+  message_count: number;
+  messages: Said[];
+  conversations: (Said & { updated_at: string; message_count: number })[];
+  conversation: { messages: Said[] };
+  capabilities: Record<"terminal", { enabled: boolean; restrictions: object }>;
+  running: boolean;
+  enabled_capabilities: string[];
+  registered_plugins: string[];
+  conversation_length: number;
+  cache_stats: { file_cache: object };
+  recent_errors: number;
+}
+interface Said {
+  id: string;
+  role: string;
+  content: string;
 }
 
 /** One request with exactly these headers: no client's own ideas about Host, Origin or paths. */
-export async function raw(url: string, { method = "GET", path = "/", headers = {}, body }: { method?: string; path?: string; headers?: Record<string, string>; body?: string | Uint8Array } = {}): Promise<Raw> {
+export async function raw(
+  url: string,
+  {
+    method = "GET",
+    path = "/",
+    headers = {},
+    body,
+  }: { method?: string; path?: string; headers?: Record<string, string>; body?: string | Uint8Array } = {},
+): Promise<Raw> {
   const { hostname, port } = new URL(url);
   const { promise, resolve, reject } = Promise.withResolvers<Raw>();
   const sent = httpRequest({ hostname, port, method, path, headers, agent: false, setHost: !("host" in headers) }, async (response) => {
@@ -69,10 +141,10 @@ export async function raw(url: string, { method = "GET", path = "/", headers = {
     try {
       for await (const chunk of response) chunks.push(chunk as Buffer);
     } catch (error) {
-      return reject(error as Error);
+      return reject(error);
     }
     const text = Buffer.concat(chunks).toString("utf8");
-    resolve({ status: response.statusCode!, headers: response.headers, text, json: () => JSON.parse(text) });
+    resolve({ status: response.statusCode!, headers: response.headers, text, json: () => JSON.parse(text) as Wire });
   });
   sent.on("error", reject);
   sent.end(body);
@@ -98,8 +170,15 @@ export interface Chat {
   until(fits: (frame: Frame) => boolean, from?: number): Promise<Frame[]>;
   send(frame: unknown): void;
 }
-// oxlint-disable-next-line typescript/no-explicit-any -- frames of a foreign dialect
-export type Frame = { type: string; [key: string]: any };
+/** Every field that the tests look at, of whichever frame. */
+export interface Frame {
+  type: string;
+  content: string;
+  message: string;
+  timestamp: string;
+  conversation_id: string;
+  status: Wire;
+}
 
 /** Resolves after the greeting. Rejects with the HTTP status when the upgrade is refused. */
 export async function openChat(url: string, headers: Record<string, string>): Promise<Chat> {
@@ -121,7 +200,8 @@ export async function openChat(url: string, headers: Record<string, string>): Pr
   socket.on("error", reject);
   await promise;
   const chat: Chat = {
-    socket, frames,
+    socket,
+    frames,
     send: (frame) => socket.send(typeof frame === "string" || frame instanceof Uint8Array ? frame : JSON.stringify(frame)),
     async until(fits, from = 0) {
       const done = Promise.withResolvers<void>();

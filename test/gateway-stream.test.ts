@@ -43,7 +43,12 @@ async function relay(port: number): Promise<{ url: string; cut(): void; bytes():
   const cut = (): void => {
     for (const socket of open) socket.destroy();
   };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cut, bytes: () => state.bytes, close: async () => (cut(), server.close(), void (await once(server, "close"))) };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut,
+    bytes: () => state.bytes,
+    close: async () => (cut(), server.close(), void (await once(server, "close"))),
+  };
 }
 
 describe("streams", () => {
@@ -54,13 +59,20 @@ describe("streams", () => {
     bearer = { authorization: `Bearer ${place.gateway.localToken}` };
   });
   after(() => place.close());
-  const note = (session: string, text: string) => ({ session, event: { type: "message.received" as const, id: newId("msg"), from: "owner", parts: [{ type: "text" as const, text }] } });
+  const note = (session: string, text: string) => ({
+    session,
+    event: { type: "message.received" as const, id: newId("msg"), from: "owner", parts: [{ type: "text" as const, text }] },
+  });
   const fill = async (count: number, size = 10): Promise<string> => {
     const { id } = await place.client.call("sessions.make", { body: {} });
-    for (let done = 0; done < count; done += 100) await place.composed.steward.store.commit({ events: Array.from({ length: Math.min(100, count - done) }, (_, index) => note(id, `${done + index} ${"x".repeat(size)}`)) });
+    for (let done = 0; done < count; done += 100)
+      await place.composed.steward.store.commit({
+        events: Array.from({ length: Math.min(100, count - done) }, (_, index) => note(id, `${done + index} ${"x".repeat(size)}`)),
+      });
     return id;
   };
-  const sse = (path: string, headers: Record<string, string> = {}, signal?: AbortSignal) => fetch(place.gateway.url + path, { headers: { ...bearer, accept: "text/event-stream", ...headers }, ...(signal ? { signal } : {}) });
+  const sse = (path: string, headers: Record<string, string> = {}, signal?: AbortSignal) =>
+    fetch(place.gateway.url + path, { headers: { ...bearer, accept: "text/event-stream", ...headers }, ...(signal ? { signal } : {}) });
   /** Reads until this many stored events are in. */
   const take = async (response: Response, count: number): Promise<{ seqs: number[]; text: string }> => {
     let text = "";
@@ -80,8 +92,12 @@ describe("streams", () => {
     assert.deepEqual((await take(await sse(`/api/sessions/${id}/events`, { "last-event-id": "3" }), 1)).seqs, [4]);
     assert.deepEqual((await take(await sse(`/api/sessions/${id}/events?after=1`, { "last-event-id": "3" }), 1)).seqs, [4]);
     const plain = await raw(place.gateway.url, { path: `/api/sessions/${id}/events?last=2`, headers: bearer });
-    assert.deepEqual([plain.json().events.map(({ seq }: Stored) => seq), plain.json().seq], [[3, 4], 4]);
-    const head = await raw(place.gateway.url, { method: "HEAD", path: `/api/sessions/${id}/events`, headers: { ...bearer, accept: "text/event-stream" } });
+    assert.deepEqual([plain.json().events.map(({ seq }) => seq), plain.json().seq], [[3, 4], 4]);
+    const head = await raw(place.gateway.url, {
+      method: "HEAD",
+      path: `/api/sessions/${id}/events`,
+      headers: { ...bearer, accept: "text/event-stream" },
+    });
     assert.deepEqual([head.status, head.text], [200, ""]);
   });
 
@@ -92,7 +108,10 @@ describe("streams", () => {
     })();
     const { seqs } = await take(await sse(`/api/sessions/${id}/events`), 801);
     await writing;
-    assert.deepEqual(seqs, Array.from({ length: 801 }, (_, index) => index + 1));
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: 801 }, (_, index) => index + 1),
+    );
   });
 
   test("live pieces come between the stored events, in order", async () => {
@@ -109,7 +128,10 @@ describe("streams", () => {
     await place.client.call("sessions.say", { params: { id }, body: { parts: [{ type: "text", text: "go" }] } });
     await following;
     const kinds = got.map((one) => ("event" in one ? one.event.type : one.type)).filter((type) => type !== "turn.waiting");
-    assert.deepEqual(kinds.filter((kind, index) => kind !== kinds[index - 1]), ["session.created", "message.received", "session.updated", "turn.started", "item.delta", "item.completed", "turn.completed"]);
+    assert.deepEqual(
+      kinds.filter((kind, index) => kind !== kinds[index - 1]),
+      ["session.created", "message.received", "session.updated", "turn.started", "item.delta", "item.completed", "turn.completed"],
+    );
     const text = got.flatMap((one) => ("event" in one || one.type !== "item.delta" ? [] : [one.text])).join("");
     assert.equal(text, "a b c d e f g h");
   });
@@ -131,7 +153,10 @@ describe("streams", () => {
       }
       if (one.seq === 1005) break;
     }
-    assert.deepEqual(seqs, Array.from({ length: 1005 }, (_, index) => index + 1));
+    assert.deepEqual(
+      seqs,
+      Array.from({ length: 1005 }, (_, index) => index + 1),
+    );
     assert.ok(states.filter((state) => state === "waiting").length >= 1 && cuts === 4, JSON.stringify({ states, cuts }));
     await between.close();
   });
@@ -140,7 +165,9 @@ describe("streams", () => {
     const id = await fill(0);
     const lazy = connectSocket(place.gateway.port, "127.0.0.1");
     lazy.pause();
-    lazy.write(`GET /api/sessions/${id}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${bearer["authorization"]}\r\nAccept: text/event-stream\r\n\r\n`);
+    lazy.write(
+      `GET /api/sessions/${id}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${bearer["authorization"]}\r\nAccept: text/event-stream\r\n\r\n`,
+    );
     const quick: number[] = [];
     const stop = new AbortController();
     const reading = (async () => {
@@ -151,7 +178,8 @@ describe("streams", () => {
     const before = held();
     for (let round = 0; round < 100; round++) {
       await store.commit({ events: [note(id, "y".repeat(200_000))] });
-      for (let live = 0; live < 50; live++) store.publish(id, { type: "item.delta", turn: "t", item: "i", kind: "text", text: "z".repeat(20_000), at: 0 });
+      for (let live = 0; live < 50; live++)
+        store.publish(id, { type: "item.delta", turn: "t", item: "i", kind: "text", text: "z".repeat(20_000), at: 0 });
     }
     await eventually(() => quick.length === 101, 20_000);
     stop.abort();
@@ -162,14 +190,18 @@ describe("streams", () => {
     const again: number[] = [];
     for await (const one of place.client.follow(id)) if ("event" in one && again.push(one.seq) === 101) break;
     assert.deepEqual(again, quick);
-    assert.deepEqual(again, Array.from({ length: 101 }, (_, index) => index + 1));
+    assert.deepEqual(
+      again,
+      Array.from({ length: 101 }, (_, index) => index + 1),
+    );
     await eventually(async () => (await raw(place.gateway.url, { path: "/api/health" })).status === 200);
   });
 
   test("a mailbox drops live events when they are too many, never a number", () => {
     const box = mailbox();
     box.push({ session: "s", seq: 1 });
-    for (let index = 0; index < 100; index++) box.push({ session: "s", live: { type: "item.delta", turn: "t", item: "i", kind: "text", text: "x".repeat(10_000), at: 0 } });
+    for (let index = 0; index < 100; index++)
+      box.push({ session: "s", live: { type: "item.delta", turn: "t", item: "i", kind: "text", text: "x".repeat(10_000), at: 0 } });
     box.push({ session: "s", seq: 2 });
     const left = [];
     for (let mail = box.shift(); mail; mail = box.shift()) left.push(mail);
@@ -242,7 +274,10 @@ describe("S-94 other people's objects", () => {
   let place: Place;
   before(async () => {
     let asked = 0;
-    place = await openPlace({ script: () => (asked++ === 0 ? [{ do: "calls", calls: [{ tool: "ask_person", input: { question: "Private?" } }] }] : [{ do: "text", text: "ok" }]) });
+    place = await openPlace({
+      script: () =>
+        asked++ === 0 ? [{ do: "calls", calls: [{ tool: "ask_person", input: { question: "Private?" } }] }] : [{ do: "text", text: "ok" }],
+    });
   });
   after(() => place.close());
 
@@ -251,13 +286,27 @@ describe("S-94 other people's objects", () => {
     const ben = connect({ url: place.gateway.url, token: b });
     const session = await ben.call("sessions.make", { body: { title: "Ben's" } });
     await ben.call("sessions.say", { params: { id: session.id }, body: { parts: [{ type: "text", text: "zebra secret" }] } });
-    const [ask] = await eventually(async () => { const { asks } = await ben.call("asks.list"); return asks.length > 0 ? asks : undefined; });
+    const [ask] = await eventually(async () => {
+      const { asks } = await ben.call("asks.list");
+      return asks.length > 0 ? asks : undefined;
+    });
     const file = await ben.call("files.upload", { query: { name: "b.txt" }, body: new TextEncoder().encode("zebra") });
     const gone = await ben.call("sessions.make", { body: { title: "Gone" } });
     const { undo } = await ben.call("sessions.remove", { params: { id: gone.id } });
     await place.composed.steward.store.commit({ put: { "p/ben/grant/grt_1": { id: "grt_1", scope: "network", until: Date.now() + 1e6 } } });
-    const ids: Record<string, string> = { "/api/sessions": session.id, "/api/conversations": session.id, "/api/asks": ask!.id, "/api/files": file.id, "/api/undo": undo, "/api/grants": "grt_1" };
-    const bodies: Partial<Record<RouteName, string>> = { "sessions.change": '{"title":"mine"}', "sessions.say": '{"parts":[{"type":"text","text":"hi"}]}', "asks.answer": '{"choice":"x"}' };
+    const ids: Record<string, string> = {
+      "/api/sessions": session.id,
+      "/api/conversations": session.id,
+      "/api/asks": ask!.id,
+      "/api/files": file.id,
+      "/api/undo": undo,
+      "/api/grants": "grt_1",
+    };
+    const bodies: Partial<Record<RouteName, string>> = {
+      "sessions.change": '{"title":"mine"}',
+      "sessions.say": '{"parts":[{"type":"text","text":"hi"}]}',
+      "asks.answer": '{"choice":"x"}',
+    };
     const walked: string[] = [];
     for (const [name, { method, path, right, body }] of table) {
       if (right !== "self" || !path.includes(":id")) continue;
@@ -265,7 +314,12 @@ describe("S-94 other people's objects", () => {
       assert.ok(prefix, `${name} has no object to try`);
       for (const accept of name === "sessions.events" ? ["application/json", "text/event-stream"] : ["*/*"]) {
         const headers = { authorization: `Bearer ${a}`, accept, ...(body ? { "content-type": "application/json" } : {}) };
-        const { status, text } = await raw(place.gateway.url, { method, path: path.replace(":id", ids[prefix]!), headers, ...(body ? { body: bodies[name] ?? "{}" } : {}) });
+        const { status, text } = await raw(place.gateway.url, {
+          method,
+          path: path.replace(":id", ids[prefix]!),
+          headers,
+          ...(body ? { body: bodies[name] ?? "{}" } : {}),
+        });
         // Deleting an unknown conversation is a success in TWIZZY's interface, for everybody alike.
         assert.deepEqual([name, status], [name, name === "conversations.remove" ? 200 : 404]);
         assert.ok(!text.includes("zebra") && !text.includes("Ben's"), name);
@@ -283,7 +337,10 @@ describe("S-94 other people's objects", () => {
     assert.notEqual(frames.find(({ type }) => type === "response")!["conversation_id"], session.id);
     chat.socket.terminate();
     const still = await ben.call("sessions.get", { params: { id: session.id } });
-    assert.deepEqual([still.title, still.messages, still.asks, (await ben.call("grants.list")).grants.length, (await ben.call("asks.list")).asks.length], ["Ben's", 1, 1, 1, 1]);
+    assert.deepEqual(
+      [still.title, still.messages, still.asks, (await ben.call("grants.list")).grants.length, (await ben.call("asks.list")).asks.length],
+      ["Ben's", 1, 1, 1, 1],
+    );
     assert.equal(await (await ben.call("files.get", { params: { id: file.id } })).text(), "zebra");
   });
 });

@@ -13,18 +13,35 @@ export interface ConnectOptions {
   fetch?: ((request: Request) => Promise<Response>) | undefined;
 }
 type HasId<N extends RouteName> = Routes[N]["path"] extends `${string}:id${string}` ? { params: { id: string } } : { params?: undefined };
-type HasBody<N extends RouteName> = Routes[N] extends { raw: "upload" } ? { body: Blob | Uint8Array<ArrayBuffer> } : GivenBody<N> extends undefined ? { body?: undefined } : { body: GivenBody<N> };
-type HasQuery<N extends RouteName> = GivenQuery<N> extends undefined ? { query?: undefined } : Record<string, never> extends GivenQuery<N> ? { query?: GivenQuery<N> } : { query: GivenQuery<N> };
+type HasBody<N extends RouteName> = Routes[N] extends { raw: "upload" }
+  ? { body: Blob | Uint8Array<ArrayBuffer> }
+  : GivenBody<N> extends undefined
+    ? { body?: undefined }
+    : { body: GivenBody<N> };
+type HasQuery<N extends RouteName> =
+  GivenQuery<N> extends undefined
+    ? { query?: undefined }
+    : Record<string, never> extends GivenQuery<N>
+      ? { query?: GivenQuery<N> }
+      : { query: GivenQuery<N> };
 export type Input<N extends RouteName> = HasId<N> & HasBody<N> & HasQuery<N> & { signal?: AbortSignal | undefined };
 export type Output<N extends RouteName> = Routes[N] extends { raw: "file" } ? Response : Answered<N>;
-type Optional<N extends RouteName> = Record<string, never> extends Omit<Input<N>, "signal"> ? [input?: Input<N>] : Partial<Input<N>> extends Input<N> ? [input?: Input<N>] : [input: Input<N>];
+type Optional<N extends RouteName> =
+  Record<string, never> extends Omit<Input<N>, "signal">
+    ? [input?: Input<N>]
+    : Partial<Input<N>> extends Input<N>
+      ? [input?: Input<N>]
+      : [input: Input<N>];
 
 export interface Client {
   url: string;
   /** Throws StewardError with the server's code, message and hint; `unavailable` when it can't be reached. A file comes as the Response. */
   call<N extends RouteName>(name: N, ...input: Optional<N>): Promise<Output<N>>;
   /** Stored events after a number without gap or double, and live ones, over any number of lost connections. Ends with the signal; throws what trying again can't mend. */
-  follow(session: string, options?: { after?: number; signal?: AbortSignal; onState?: (state: Followed) => void }): AsyncGenerator<Stored | LiveEvent>;
+  follow(
+    session: string,
+    options?: { after?: number; signal?: AbortSignal; onState?: (state: Followed) => void },
+  ): AsyncGenerator<Stored | LiveEvent>;
   /** What happens in all of one's sessions, over any number of lost connections. */
   notices(options?: { signal?: AbortSignal; onState?: (state: Followed) => void }): AsyncGenerator<Notified>;
   /** A request by hand, with the credential. */
@@ -48,7 +65,10 @@ export function connect({ url, token, fetch: send = (request) => fetch(request) 
       return await send(made);
     } catch (error) {
       if (init.signal?.aborted) throw error;
-      throw new StewardError("unavailable", "Steward can't be reached", { hint: "steward status shows whether it runs; steward start starts it.", cause: error });
+      throw new StewardError("unavailable", "Steward can't be reached", {
+        hint: "steward status shows whether it runs; steward start starts it.",
+        cause: error,
+      });
     }
   };
   const call = async (name: RouteName, input: Given = {}): Promise<unknown> => {
@@ -68,7 +88,9 @@ export function connect({ url, token, fetch: send = (request) => fetch(request) 
 
 function pathOf(route: Route, { params, query = {} }: Given): string {
   const path = route.path.replace(":id", encodeURIComponent(params?.id ?? ""));
-  const search = new URLSearchParams(Object.entries(query).flatMap(([key, value]): [string, string][] => (value === undefined ? [] : [[key, value]])));
+  const search = new URLSearchParams(
+    Object.entries(query).flatMap(([key, value]): [string, string][] => (value === undefined ? [] : [[key, value]])),
+  );
   return search.size > 0 ? `${path}?${search}` : path;
 }
 

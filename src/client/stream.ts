@@ -6,7 +6,10 @@ import { failureOf } from "./failure.ts";
 type Send = (path: string, init?: RequestInit) => Promise<Response>;
 /** For a connection light: `waiting` has the time of the next attempt. */
 export type Followed = { state: "open" } | { state: "waiting"; until: number; error: string };
-export type Notified = { type: "session"; session: string; seq: number } | { type: "asks"; open: number } | { type: "banner"; text: string };
+export type Notified =
+  | { type: "session"; session: string; seq: number }
+  | { type: "asks"; open: number }
+  | { type: "banner"; text: string };
 interface Options {
   after?: number;
   signal?: AbortSignal;
@@ -37,10 +40,10 @@ export async function* follow(send: Send, session: string, { after = 0, signal, 
 
 export async function* notices(send: Send, options: Options): AsyncGenerator<Notified> {
   for await (const { event, data } of frames(send, () => "/api/stream", options)) {
-    const value = JSON.parse(data) as Record<string, never>;
-    if (event === "asks") yield { type: "asks", open: value["open"]! };
-    if (event === "banner") yield { type: "banner", text: value["text"]! };
-    if (event === "notice" && "session" in value) yield { type: "session", session: value["session"]!, seq: value["seq"]! };
+    const value = JSON.parse(data) as { open: number; text: string; session: string; seq: number };
+    if (event === "asks") yield { type: "asks", open: value.open };
+    if (event === "banner") yield { type: "banner", text: value.text };
+    if (event === "notice" && "session" in value) yield { type: "session", session: value.session, seq: value.seq };
   }
 }
 
@@ -55,7 +58,11 @@ async function* frames(send: Send, path: () => string, { signal, onState }: Opti
       for await (const frame of parse(response.body, signal)) {
         wait = FIRST_WAIT_MS;
         const ended = frame.event === "notice" ? (JSON.parse(frame.data) as { type?: string; reason?: string }) : undefined;
-        if (ended?.type === "ended" && ended.reason !== "closing") throw new StewardError(ended.reason === "gone" ? "not_found" : "denied", ended.reason === "gone" ? "The session is gone" : "Your access was taken back");
+        if (ended?.type === "ended" && ended.reason !== "closing")
+          throw new StewardError(
+            ended.reason === "gone" ? "not_found" : "denied",
+            ended.reason === "gone" ? "The session is gone" : "Your access was taken back",
+          );
         yield frame;
       }
       if (!signal?.aborted) throw new StewardError("unavailable", "The connection was lost");

@@ -17,7 +17,10 @@ export function plainAddress(address: string): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
 
-export const isLoopback = (name: string): boolean => name === "localhost" || name === "::1" || (/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name) && name.split(".").every((part) => Number(part) < 256));
+export const isLoopback = (name: string): boolean =>
+  name === "localhost" ||
+  name === "::1" ||
+  (/^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name) && name.split(".").every((part) => Number(part) < 256));
 
 /** One key for a client: IPv4-mapped forms are merged, an IPv6 client is its /64. */
 export function clientKey(address: string): string {
@@ -31,7 +34,10 @@ export interface Own {
   port: number;
 }
 
-const hostsOf = (own: Own, { server }: Config): string[] => [own.host.toLowerCase(), ...server.hosts.map((name) => name.toLowerCase().replace(/\.$/, ""))];
+const hostsOf = (own: Own, { server }: Config): string[] => [
+  own.host.toLowerCase(),
+  ...server.hosts.map((name) => name.toLowerCase().replace(/\.$/, "")),
+];
 
 export function hostAllowed(host: string | undefined, own: Own, config: Config): boolean {
   const name = hostName(host);

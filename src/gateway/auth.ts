@@ -51,17 +51,22 @@ export function openAuth(steward: Steward, { localToken, port, loopback }: AuthO
   const tries = openTries(now, { limit: 20, windowMs: 60_000 });
   const localDigest = digestOf("token", localToken);
   const name = (): string => `steward-${port()}`;
-  const setCookie = (value: string, maxAge: number, peer: Peer): string => `${name()}=${value}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${maxAge}${peer.secure ? "; Secure" : ""}`;
+  const setCookie = (value: string, maxAge: number, peer: Peer): string =>
+    `${name()}=${value}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${maxAge}${peer.secure ? "; Secure" : ""}`;
 
   const byToken = async (header: string, peer: Peer): Promise<Caller> => {
     const secret = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header.trim())?.[1];
-    if (secret && sameDigest(digestOf("token", secret), localDigest)) return { principal: { ...OWNER, via: "token" }, by: "local", ambient: false };
+    if (secret && sameDigest(digestOf("token", secret), localDigest))
+      return { principal: { ...OWNER, via: "token" }, by: "local", ambient: false };
     const found = secret ? await findCredential(store, "token", { secret, now: now() }) : undefined;
     if (found) return { principal: { person: found.doc.person, role: found.doc.role, via: "token" }, by: found.key, ambient: false };
     throw wrong(tries.count(clientKey(peer.address)), "This token is not valid");
   };
   const byCookie = async (header: string, peer: Peer): Promise<Caller | undefined> => {
-    const secret = header.split(/; */).map((part) => part.split("=")).find(([key]) => key === name())?.[1];
+    const secret = header
+      .split(/; */)
+      .map((part) => part.split("="))
+      .find(([key]) => key === name())?.[1];
     const found = secret ? await findCredential(store, "cookie", { secret, now: now() }) : undefined;
     if (!found) return undefined;
     const caller: Caller = { principal: { person: found.doc.person, role: found.doc.role, via: "page" }, by: found.key, ambient: true };
@@ -100,7 +105,12 @@ export function openAuth(steward: Steward, { localToken, port, loopback }: AuthO
 }
 
 function wrong(retryAt: number | undefined, message: string): Error {
-  return retryAt === undefined ? unauthenticated(message) : refusal("limit", "Too many wrong credentials from this address", { retryAt, hint: "Wait a minute, then try again with the right one." });
+  return retryAt === undefined
+    ? unauthenticated(message)
+    : refusal("limit", "Too many wrong credentials from this address", {
+        retryAt,
+        hint: "Wait a minute, then try again with the right one.",
+      });
 }
 
 /** A program on this machine: no page (those name their origin or fetch metadata) and nothing that a proxy passed on. */

@@ -21,13 +21,15 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   if (length === "0" || (length === null && !chunked && (!limits.inside || request.body === null))) return undefined;
   if (length !== null && Number(length) > limits.bytes) throw tooLarge(limits.bytes);
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-  if (type !== "application/json") throw refusal("invalid", "The body must be JSON", { status: 415, hint: "Send the header content-type: application/json." });
+  if (type !== "application/json")
+    throw refusal("invalid", "The body must be JSON", { status: 415, hint: "Send the header content-type: application/json." });
   const reading = length === null ? readLimited(request, limits.bytes) : request.arrayBuffer();
   const bytes = await inTime(reading.catch(cutOff), limits.ms);
   return parseJson(new Uint8Array(bytes));
 }
 
-const tooLarge = (bytes: number) => refusal("limit", `The body is larger than ${bytes} bytes`, { status: 413, headers: { connection: "close" } });
+const tooLarge = (bytes: number) =>
+  refusal("limit", `The body is larger than ${bytes} bytes`, { status: 413, headers: { connection: "close" } });
 
 /** The client went away in the middle: nobody's fault here. */
 export function cutOff(error: unknown): never {
@@ -48,7 +50,10 @@ async function readLimited(request: Request, limit: number): Promise<ArrayBuffer
 async function inTime<T>(reading: Promise<T>, ms: number): Promise<T> {
   const timer: { id?: NodeJS.Timeout } = {};
   const late = new Promise<never>((_, reject) => {
-    timer.id = setTimeout(() => reject(refusal("invalid", "The body took too long", { status: 408, headers: { connection: "close" } })), ms);
+    timer.id = setTimeout(
+      () => reject(refusal("invalid", "The body took too long", { status: 408, headers: { connection: "close" } })),
+      ms,
+    );
   });
   return await Promise.race([reading, late]).finally(() => clearTimeout(timer.id));
 }
@@ -96,7 +101,8 @@ export function readQuery(url: string): Record<string, string> {
   if (start < 0) return {};
   const query: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of new URLSearchParams(url.slice(start))) {
-    if (name in query) throw refusal("invalid", `${name} is given twice`, { detail: [{ type: "duplicate", loc: ["query", name], msg: "Given twice" }] });
+    if (name in query)
+      throw refusal("invalid", `${name} is given twice`, { detail: [{ type: "duplicate", loc: ["query", name], msg: "Given twice" }] });
     checkText(value);
     query[name] = value;
   }
@@ -109,17 +115,31 @@ export function fit(schema: ZodMiniType, value: unknown, where: "body" | "query"
   if (parsed.success) return parsed.data;
   const detail = parsed.error.issues.slice(0, 20).flatMap((issue) => {
     const loc = [where, ...issue.path.map((part) => (typeof part === "number" ? part : String(part)))];
-    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ type: "extra_forbidden", loc: [...loc, key], msg: "Unknown field" }));
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.map((key) => ({ type: "extra_forbidden", loc: [...loc, key], msg: "Unknown field" }));
     if (at(value, issue.path) === undefined) return [{ type: "missing", loc, msg: "Field required" }];
     return [{ type: issue.code, loc, msg: expectation(issue) }];
   });
   const first = detail[0];
-  throw refusal("invalid", first ? `${first.loc.slice(1).join(".") || `The ${where}`}: ${first.msg}` : `The ${where} is not valid`, { detail });
+  throw refusal("invalid", first ? `${first.loc.slice(1).join(".") || `The ${where}`}: ${first.msg}` : `The ${where} is not valid`, {
+    detail,
+  });
 }
 
-const at = (value: unknown, path: PropertyKey[]): unknown => path.reduce<unknown>((one, key) => (typeof one === "object" && one !== null ? (one as Record<PropertyKey, unknown>)[key] : undefined), value);
+const at = (value: unknown, path: PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (one, key) => (typeof one === "object" && one !== null ? (one as Record<PropertyKey, unknown>)[key] : undefined),
+    value,
+  );
 
-function expectation(issue: { code: string; message: string; expected?: unknown; minimum?: unknown; maximum?: unknown; values?: unknown }): string {
+function expectation(issue: {
+  code: string;
+  message: string;
+  expected?: unknown;
+  minimum?: unknown;
+  maximum?: unknown;
+  values?: unknown;
+}): string {
   if (issue.code === "invalid_type") return `Must be ${String(issue.expected)}`;
   if (issue.code === "too_big") return `At most ${String(issue.maximum)}`;
   if (issue.code === "too_small") return `At least ${String(issue.minimum)}`;

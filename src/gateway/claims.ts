@@ -18,7 +18,8 @@ const LIFE_MS = 600_000;
 const MAX_WRONG = 5;
 const COUNT = "auth/claims";
 
-const openClaims = async (store: Store): Promise<{ key: string; doc: ClaimDoc }[]> => (await store.list(keyOf("claim", ""))).map(({ key, value }) => ({ key, doc: value as ClaimDoc }));
+const openClaims = async (store: Store): Promise<{ key: string; doc: ClaimDoc }[]> =>
+  (await store.list(keyOf("claim", ""))).map(({ key, value }) => ({ key, doc: value as ClaimDoc }));
 
 /** Also forgets what is over, and starts the count of wrong tries again. */
 export async function makeClaim(store: Store, { person, role }: Grantee, now: number): Promise<{ code: string; expiresAt: number }> {
@@ -26,7 +27,10 @@ export async function makeClaim(store: Store, { person, role }: Grantee, now: nu
   const digest = digestOf("claim", code);
   const expiresAt = now + LIFE_MS;
   const over = (await openClaims(store)).filter(({ doc }) => doc.expiresAt <= now).map(({ key }) => key);
-  await store.commit({ put: { [keyOf("claim", digest)]: { digest, person, role, expiresAt, used: false } satisfies ClaimDoc, [COUNT]: { wrong: 0 } }, drop: over });
+  await store.commit({
+    put: { [keyOf("claim", digest)]: { digest, person, role, expiresAt, used: false } satisfies ClaimDoc, [COUNT]: { wrong: 0 } },
+    drop: over,
+  });
   return { code, expiresAt };
 }
 
@@ -41,7 +45,9 @@ export async function redeemClaim(store: Store, code: string, now: number): Prom
     await store.commit({ once: `claim/${digest}`, put: { [cookie.key]: cookie.doc, [key]: { ...doc, used: true } } });
     if (await store.get(cookie.key)) return { person: doc.person, role: doc.role, secret: cookie.secret };
   }
-  throw new StewardError("denied", "This claim code is not valid", { hint: "A code works once and for ten minutes. `steward start` prints a new link; so does `steward token --link` while it runs." });
+  throw new StewardError("denied", "This claim code is not valid", {
+    hint: "A code works once and for ten minutes. `steward start` prints a new link; so does `steward claim` while it runs.",
+  });
 }
 
 const wrongTries = async (store: Store): Promise<number> => ((await store.get(COUNT)) as { wrong: number } | undefined)?.wrong ?? 0;

@@ -22,7 +22,8 @@ export interface CredentialDoc {
 export const COOKIE_MS = 30 * 86_400_000;
 const STEP_MS = { token: 60_000, cookie: 86_400_000 };
 
-export const digestOf = (purpose: Purpose, secret: string): string => createHash("sha256").update(`steward ${purpose}\0${secret}`).digest("hex");
+export const digestOf = (purpose: Purpose, secret: string): string =>
+  createHash("sha256").update(`steward ${purpose}\0${secret}`).digest("hex");
 export const keyOf = (purpose: Purpose, digest: string): string => `auth/${purpose}/${digest}`;
 export const newSecret = (): string => randomBytes(32).toString("base64url");
 /** Both are digests, so of one length. */
@@ -36,7 +37,11 @@ export interface Found {
 }
 
 /** Reads the record at each use, so what was revoked stops at once. */
-export async function findCredential(store: Store, purpose: "token" | "cookie", { secret, now }: { secret: string; now: number }): Promise<Found | undefined> {
+export async function findCredential(
+  store: Store,
+  purpose: "token" | "cookie",
+  { secret, now }: { secret: string; now: number },
+): Promise<Found | undefined> {
   const digest = digestOf(purpose, secret);
   const key = keyOf(purpose, digest);
   const doc = (await store.get(key)) as CredentialDoc | undefined;
@@ -58,7 +63,11 @@ export function newCookie(who: Pick<Principal, "person" | "role">, now: number):
 }
 
 /** A token has the rights of who makes it, never more. */
-export async function makeToken(store: Store, who: Principal, { label, now }: { label: string; now: number }): Promise<{ id: string; token: string }> {
+export async function makeToken(
+  store: Store,
+  who: Principal,
+  { label, now }: { label: string; now: number },
+): Promise<{ id: string; token: string }> {
   const token = `stw_${newSecret()}`;
   const digest = digestOf("token", token);
   const id = newId("tok");
@@ -68,10 +77,18 @@ export async function makeToken(store: Store, who: Principal, { label, now }: { 
 }
 
 const tokenDocs = async (store: Store, { person }: Principal): Promise<{ key: string; doc: CredentialDoc }[]> =>
-  (await store.list(keyOf("token", ""))).map(({ key, value }) => ({ key, doc: value as CredentialDoc })).filter(({ doc }) => doc.person === person);
+  (await store.list(keyOf("token", "")))
+    .map(({ key, value }) => ({ key, doc: value as CredentialDoc }))
+    .filter(({ doc }) => doc.person === person);
 
 export async function listTokens(store: Store, who: Principal): Promise<TokenInfo[]> {
-  return (await tokenDocs(store, who)).map(({ doc }) => ({ id: doc.id ?? "", label: doc.label ?? "", role: doc.role, createdAt: doc.createdAt, ...(doc.usedAt ? { usedAt: doc.usedAt } : {}) }));
+  return (await tokenDocs(store, who)).map(({ doc }) => ({
+    id: doc.id ?? "",
+    label: doc.label ?? "",
+    role: doc.role,
+    createdAt: doc.createdAt,
+    ...(doc.usedAt ? { usedAt: doc.usedAt } : {}),
+  }));
 }
 
 /** Returns the key of what was revoked, so that its live connections can be closed. */

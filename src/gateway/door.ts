@@ -43,12 +43,20 @@ export function openDoor(steward: Steward, options: DoorOptions): Door {
   const { server, auth: access } = steward.settings.config();
   const own: Own = { host: options.host ?? server.host, port: options.port ?? server.port };
   const loopback = isLoopback(plainAddress(own.host));
-  if (!loopback && access.local === "open") steward.log("warning", 'auth.local "open" holds on loopback addresses only; it is off here', { host: own.host });
-  const auth = openAuth(steward, { localToken: options.localToken ?? randomBytes(32).toString("base64url"), port: () => own.port, loopback });
+  if (!loopback && access.local === "open")
+    steward.log("warning", 'auth.local "open" holds on loopback addresses only; it is off here', { host: own.host });
+  const auth = openAuth(steward, {
+    localToken: options.localToken ?? randomBytes(32).toString("base64url"),
+    port: () => own.port,
+    loopback,
+  });
   const live = openLive(auth);
   const name = own.host === "0.0.0.0" || own.host === "::" ? "127.0.0.1" : own.host;
   const gate: Gate = {
-    steward, auth, live, own,
+    steward,
+    auth,
+    live,
+    own,
     hub: openHub(steward.store, stop.signal),
     lanes: openLanes(),
     url: () => `http://${name.includes(":") ? `[${name}]` : name}:${own.port}`,

@@ -16,7 +16,10 @@ const INERT = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "te
 
 /** For a stored file or an export: `mime` was found from the content. An active type becomes a download of plain bytes. */
 export function fileHeaders({ name, mime, download = false }: { name: string; mime: string; download?: boolean }): Record<string, string> {
-  const type = INERT.has(mime) || mime === "application/json" || mime === "text/markdown" || mime === "application/pdf" ? mime : "application/octet-stream";
+  const type =
+    INERT.has(mime) || mime === "application/json" || mime === "text/markdown" || mime === "application/pdf"
+      ? mime
+      : "application/octet-stream";
   const shown = INERT.has(mime) && !download;
   const ascii = name.replace(/[^\x20-\x7e]|["\\%]/g, "_");
   const full = encodeURIComponent(name.toWellFormed()).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -51,7 +51,11 @@ const MAX_LIVE_BYTES = 262_144;
 
 /** What a slow reader has not taken yet: live events are dropped when they are too many, durable ones are only a number to read up to. */
 export function mailbox(): Mailbox {
-  const state: { mail: ({ seq: number } | { live: LiveEvent })[]; bytes: number; wake?: () => void; rung: boolean } = { mail: [], bytes: 0, rung: false };
+  const state: { mail: ({ seq: number } | { live: LiveEvent })[]; bytes: number; wake?: () => void; rung: boolean } = {
+    mail: [],
+    bytes: 0,
+    rung: false,
+  };
   const ring = (): void => {
     state.rung = true;
     state.wake?.();

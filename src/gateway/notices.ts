@@ -35,7 +35,7 @@ export function noticeSource(gate: Gate, caller: Caller): Source {
         const text = (await told(gate, caller, state)) + (await asked(gate, caller, state));
         if (text) return text;
         const beat = await pause(state);
-        if (beat) return ((await banner(gate, caller, state)) ?? ": beat\n\n");
+        if (beat) return (await banner(gate, caller, state)) ?? ": beat\n\n";
       }
       return undefined;
     },

@@ -15,13 +15,22 @@ export function openapi(version: string): Record<string, unknown> {
   }
   return {
     openapi: "3.1.0",
-    info: { title: "Steward", version, description: "Everything that Steward's page, terminal and older clients use. Streams are server-sent events." },
+    info: {
+      title: "Steward",
+      version,
+      description: "Everything that Steward's page, terminal and older clients use. Streams are server-sent events.",
+    },
     security: [{ token: [] }, { cookie: [] }],
     paths,
     components: {
       schemas: { Failure: schemaOf(failure, "output") },
       securitySchemes: { token: { type: "http", scheme: "bearer" }, cookie: { type: "apiKey", in: "cookie", name: "steward-<port>" } },
-      responses: { Failure: { description: "What went wrong, and what to do.", content: { "application/json": { schema: { $ref: "#/components/schemas/Failure" } } } } },
+      responses: {
+        Failure: {
+          description: "What went wrong, and what to do.",
+          content: { "application/json": { schema: { $ref: "#/components/schemas/Failure" } } },
+        },
+      },
     },
   };
 }
@@ -40,14 +49,16 @@ function operation(name: RouteName, route: Route): Record<string, unknown> {
   };
 }
 
-const pathParameters = (path: string): object[] => [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } }));
+const pathParameters = (path: string): object[] =>
+  [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } }));
 
 function queryParameters({ properties = {}, required = [] }: { properties?: Record<string, unknown>; required?: string[] }): object[] {
   return Object.entries(properties).map(([name, schema]) => ({ name, in: "query", required: required.includes(name), schema }));
 }
 
 function requestBody(route: Route): object {
-  if (route.raw === "upload") return { requestBody: { required: true, content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } } } };
+  if (route.raw === "upload")
+    return { requestBody: { required: true, content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } } } };
   return route.body ? { requestBody: { required: true, content: { "application/json": { schema: schemaOf(route.body, "input") } } } } : {};
 }
 

@@ -2,15 +2,27 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join, relative, sep } from "node:path";
-import type { Hono } from "hono";
 
 const TYPES: Record<string, string> = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml",
-  ".png": "image/png", ".ico": "image/x-icon", ".webp": "image/webp", ".woff2": "font/woff2", ".txt": "text/plain; charset=utf-8", ".webmanifest": "application/manifest+json",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".ico": "image/x-icon",
+  ".webp": "image/webp",
+  ".woff2": "font/woff2",
+  ".txt": "text/plain; charset=utf-8",
+  ".webmanifest": "application/manifest+json",
 };
 const SCREENS = /^\/(?:settings|health|claim|s\/[\w.:@-]{1,200})?$/;
-const PACKED = [["br", ".br"], ["gzip", ".gz"]] as const;
-const NOT_BUILT = "Steward is running, but its page is not built yet.\nRun `npm run build` in Steward's folder, then load this again. `steward chat` works without it.\n";
+const PACKED = [
+  ["br", ".br"],
+  ["gzip", ".gz"],
+] as const;
+const NOT_BUILT =
+  "Steward is running, but its page is not built yet.\nRun `npm run build` in Steward's folder, then load this again. `steward chat` works without it.\n";
 
 interface Manifest {
   /** URL path to file. */
@@ -29,14 +41,18 @@ export function openPages(web: string | undefined): Pages {
     if (screen && web && versionOf(web) !== state.manifest.version) state.manifest = readManifest(web);
     const file = state.manifest.files.get(screen ? "/index.html" : path.replace(/^\/static\//, "/assets/"));
     if (file) return fileAnswer(request, file, state.manifest.files);
-    return screen ? new Response(NOT_BUILT, { status: 404, headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" } }) : undefined;
+    return screen
+      ? new Response(NOT_BUILT, { status: 404, headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" } })
+      : undefined;
   };
 }
 
 function readManifest(web: string): Manifest {
   const version = versionOf(web);
   if (version === "") return { files: new Map(), version };
-  const names = readdirSync(web, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const names = readdirSync(web, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
   return { version, files: new Map(names.map((name) => [`/${relative(web, name).split(sep).join("/")}`, name])) };
 }
 

@@ -37,7 +37,13 @@ const CLOSE_MS = 1500;
 export async function openGateway(steward: Steward, options: DoorOptions): Promise<Gateway> {
   const { host = steward.settings.config().server.host, port } = options;
   if (port === undefined) return gateway(openDoor(steward, { ...options, host }), { close: async (door) => door.close() });
-  const server = createServer({ headersTimeout: 5000, requestTimeout: 3_600_000, connectionsCheckingInterval: 1000, keepAliveTimeout: 5000, maxHeaderSize: 16_384 });
+  const server = createServer({
+    headersTimeout: 5000,
+    requestTimeout: 3_600_000,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: 5000,
+    maxHeaderSize: 16_384,
+  });
   server.maxHeadersCount = 100;
   const connections = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
@@ -67,24 +73,41 @@ async function listen(server: Server, { host, port }: { host: string; port: numb
   server.once("error", reject);
   server.listen({ host, port }, resolve);
   await promise.catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "EADDRINUSE") throw new StewardError("conflict", `Port ${port} is in use`, { hint: "Perhaps Steward runs already: steward status. Another port: steward start --port 7778.", cause: error });
-    if (error.code === "EACCES") throw new StewardError("denied", `Port ${port} may not be used without special rights`, { hint: "Take a port above 1023: steward start --port 7777.", cause: error });
-    throw new StewardError("unavailable", `Can't listen on ${host}:${port}: ${error.message}`, { hint: "The address must be one of this machine's.", cause: error });
+    if (error.code === "EADDRINUSE")
+      throw new StewardError("conflict", `Port ${port} is in use`, {
+        hint: "Perhaps Steward runs already: steward status. Another port: steward start --port 7778.",
+        cause: error,
+      });
+    if (error.code === "EACCES")
+      throw new StewardError("denied", `Port ${port} may not be used without special rights`, {
+        hint: "Take a port above 1023: steward start --port 7777.",
+        cause: error,
+      });
+    throw new StewardError("unavailable", `Can't listen on ${host}:${port}: ${error.message}`, {
+      hint: "The address must be one of this machine's.",
+      cause: error,
+    });
   });
   server.removeListener("error", reject);
   return (server.address() as AddressInfo).port;
 }
 
-const peerOf = (socket: Socket): Peer => ({ address: socket.remoteAddress ?? "", secure: "encrypted" in socket && socket.encrypted === true });
+const peerOf = (socket: Socket): Peer => ({
+  address: socket.remoteAddress ?? "",
+  secure: "encrypted" in socket && socket.encrypted === true,
+});
 
 function serve(server: Server, door: Door): void {
   const { gate } = door;
   const { log, now, settings } = gate.steward;
   const strangers = watchStrangers(server);
-  const answer = getRequestListener((request, { incoming }) => {
-    const { socket } = incoming as IncomingMessage;
-    return door.visit({ request, peer: peerOf(socket), known: () => strangers.known(socket), cut: () => void socket.destroy() });
-  }, { errorHandler: () => answerFailure(refusal("invalid", "Bad Request", { status: 400 }), log, now()) });
+  const answer = getRequestListener(
+    (request, { incoming }) => {
+      const { socket } = incoming as IncomingMessage;
+      return door.visit({ request, peer: peerOf(socket), known: () => strangers.known(socket), cut: () => void socket.destroy() });
+    },
+    { errorHandler: () => answerFailure(refusal("invalid", "Bad Request", { status: 400 }), log, now()) },
+  );
   server.on("error", (error) => log("error", "The listener failed", { error: error.message }));
   server.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
@@ -116,7 +139,9 @@ function serve(server: Server, door: Door): void {
 async function upgrade({ gate }: Door, incoming: IncomingMessage) {
   const config = gate.steward.settings.config();
   if (!hostAllowed(incoming.headers.host, gate.own, config)) throw wrongHost();
-  const headers = new Headers(Object.entries(incoming.headers).flatMap(([name, value]): [string, string][] => (typeof value === "string" ? [[name, value]] : [])));
+  const headers = new Headers(
+    Object.entries(incoming.headers).flatMap(([name, value]): [string, string][] => (typeof value === "string" ? [[name, value]] : [])),
+  );
   corsHeaders(headers, gate.own, config);
   if ((incoming.url ?? "").replace(/\?.*$/s, "") !== "/ws/chat") throw refusal("not_found", "Not Found", { status: 404 });
   const caller = await gate.auth.caller(headers, peerOf(incoming.socket));
@@ -126,8 +151,16 @@ async function upgrade({ gate }: Door, incoming: IncomingMessage) {
 
 function refuse(socket: Duplex, { status, body, headers }: ReturnType<typeof describeFailure>): void {
   const text = JSON.stringify(body);
-  const lines = Object.entries({ ...SECURITY, "content-type": "application/json", ...headers, connection: "close", "content-length": String(Buffer.byteLength(text)) });
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${text}`);
+  const lines = Object.entries({
+    ...SECURITY,
+    "content-type": "application/json",
+    ...headers,
+    connection: "close",
+    "content-length": String(Buffer.byteLength(text)),
+  });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${text}`,
+  );
   setTimeout(() => socket.destroy(), 1000).unref();
 }
 

@@ -1,5 +1,6 @@
 // Server-sent events: a session's log from a number on without gap or double, then live. The person's own notices are `notices.ts`.
 import type { LiveEvent, Stored } from "../core/events.ts";
+import type { Store } from "../core/ports.ts";
 import { hasCode } from "../std/error.ts";
 import { sessionDoc } from "../run/sessions.ts";
 import type { Caller } from "./auth.ts";
@@ -13,7 +14,8 @@ const STALL_MS = 60_000;
 const BATCH = 65_536;
 const MOST_EVENTS = 200;
 
-export const frame = (event: string, data: unknown, id?: number): string => `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+export const frame = (event: string, data: unknown, id?: number): string =>
+  `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 const storedFrame = (stored: Stored): string => frame("stored", stored, stored.seq);
 const liveFrame = (live: LiveEvent): string => frame("live", live);
 
@@ -45,21 +47,47 @@ export function eventStream(visit: Visit, caller: Caller, source: Source): Respo
     cut: () => void (state.done || visit.cut?.()),
     stalled: () => Date.now() - state.takenAt > STALL_MS,
   });
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      state.takenAt = Infinity;
-      const text = state.over ? undefined : await source.next().catch(() => undefined);
-      const ended = state.over || text === undefined;
-      if (state.last || text) controller.enqueue(new TextEncoder().encode(state.last || text));
-      state.takenAt = Date.now();
-      if (!ended) return;
-      stop();
-      controller.close();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        state.takenAt = Infinity;
+        const text = state.over ? undefined : await source.next().catch(() => undefined);
+        const ended = state.over || text === undefined;
+        if (state.last || text) controller.enqueue(new TextEncoder().encode(state.last || text));
+        state.takenAt = Date.now();
+        if (!ended) return;
+        stop();
+        controller.close();
+      },
+      cancel: stop,
     },
-    cancel: stop,
-  }, { highWaterMark: 0 });
+    { highWaterMark: 0 },
+  );
   if (request.method === "HEAD") stop();
-  return new Response(request.method === "HEAD" ? null : body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" } });
+  return new Response(request.method === "HEAD" ? null : body, {
+    headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" },
+  });
+}
+
+/** Reads a session's log from a number on, in pieces of about one batch whatever the size of its events. */
+function logReader(store: Store, session: string, after: number): { seq(): number; read(upTo: number): Promise<string> } {
+  const state = { seq: after, page: 8 };
+  return {
+    seq: () => state.seq,
+    /** "" when there is nothing up to that number. */
+    async read(upTo) {
+      let text = "";
+      while (state.seq < upTo && text.length < BATCH) {
+        const page = await store.events(session, { after: state.seq, limit: Math.min(state.page, upTo - state.seq) });
+        const frames = page.map(storedFrame).join("");
+        text += frames;
+        state.seq = page.at(-1)?.seq ?? upTo;
+        if (page.length === 0) return text;
+        state.page = Math.max(1, Math.min(MOST_EVENTS, Math.floor((BATCH * page.length) / frames.length)));
+      }
+      return text;
+    },
+  };
 }
 
 /** Replays what is stored after `after`, then follows. The principal is checked before each piece. */
@@ -67,37 +95,24 @@ export function sessionSource(gate: Gate, caller: Caller, { session, after }: { 
   const { store } = gate.steward;
   const box = mailbox();
   const off = gate.hub.follow(session, box.push);
-  const state = { seq: after, replayed: false, over: false, page: 8 };
+  const log = logReader(store, session, after);
+  const state = { replayed: false, over: false, upTo: 0 };
 
-  /** At most one batch of stored events up to a number; "" when there are none. */
-  const read = async (upTo: number): Promise<string> => {
-    let text = "";
-    while (state.seq < upTo && text.length < BATCH) {
-      const page = (await store.events(session, { after: state.seq, limit: Math.min(state.page, upTo - state.seq) })).filter(({ seq }) => seq <= upTo);
-      const frames = page.map(storedFrame).join("");
-      text += frames;
-      state.seq = page.at(-1)?.seq ?? upTo;
-      if (page.length === 0) return text;
-      state.page = Math.max(1, Math.min(MOST_EVENTS, Math.floor((BATCH * page.length) / frames.length)));
-    }
-    return text;
-  };
   const replay = async (): Promise<string> => {
     const [newest] = await store.events(session, { last: 1 });
-    if (newest && newest.seq > state.seq) return read(newest.seq);
+    if (newest && newest.seq > log.seq()) return log.read(newest.seq);
     state.replayed = true;
-    box.skip(state.seq);
+    box.skip(log.seq());
     return "";
   };
-  const pending: { upTo: number } = { upTo: 0 };
   const follow = async (): Promise<string> => {
     let text = "";
     while (text.length < BATCH) {
-      if (pending.upTo > state.seq) text += await read(pending.upTo);
+      if (state.upTo > log.seq()) text += await log.read(state.upTo);
       else {
         const mail = box.shift();
         if (!mail) return text;
-        if ("seq" in mail) pending.upTo = mail.seq;
+        if ("seq" in mail) state.upTo = mail.seq;
         else text += liveFrame(mail.live);
       }
     }

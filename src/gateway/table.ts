@@ -65,7 +65,10 @@ export function makeRouter(handlers: Handlers): Hono<Env> {
     app.on(route.method, route.path, (c) => serve(c.env.visit, { name, route, id: c.req.param("id") ?? "", handlers }));
     methods.set(route.path, [...(methods.get(route.path) ?? []), route.method, ...(route.method === "GET" ? ["HEAD"] : [])]);
   }
-  for (const [path, allowed] of methods) app.all(path, ({ env }) => fail(env.visit, refusal("invalid", "Method Not Allowed", { status: 405, headers: { allow: [...allowed, "OPTIONS"].join(", ") } })));
+  for (const [path, allowed] of methods)
+    app.all(path, ({ env }) =>
+      fail(env.visit, refusal("invalid", "Method Not Allowed", { status: 405, headers: { allow: [...allowed, "OPTIONS"].join(", ") } })),
+    );
   app.notFound(({ env }) => fail(env.visit, refusal("not_found", "Not Found", { status: 404 })));
   app.onError((error, { env }) => fail(env.visit, error));
   return app;
@@ -78,7 +81,8 @@ export async function enter(app: Hono<Env>, visit: Visit): Promise<Response> {
   const { gate, request } = visit;
   try {
     const cors = visit.peer ? corsHeaders(request.headers, gate.own, gate.steward.settings.config()) : undefined;
-    if (request.method === "OPTIONS" && request.headers.has("access-control-request-method") && request.headers.has("origin")) return preflight(cors ?? {});
+    if (request.method === "OPTIONS" && request.headers.has("access-control-request-method") && request.headers.has("origin"))
+      return preflight(cors ?? {});
     const response = await app.fetch(request, { visit });
     for (const [name, value] of Object.entries(cors ?? {})) response.headers.set(name, value);
     return response;
@@ -87,7 +91,10 @@ export async function enter(app: Hono<Env>, visit: Visit): Promise<Response> {
   }
 }
 
-async function serve(visit: Visit, { name, route, id, handlers }: { name: RouteName; route: Route; id: string; handlers: Handlers }): Promise<Response> {
+async function serve(
+  visit: Visit,
+  { name, route, id, handlers }: { name: RouteName; route: Route; id: string; handlers: Handlers },
+): Promise<Response> {
   const { gate, request } = visit;
   try {
     const caller = await identify(visit, route);
@@ -116,6 +123,10 @@ async function identify(visit: Visit, route: Route): Promise<Caller | undefined>
 }
 
 const readBody = async (visit: Visit, schema: ZodMiniType, caller: Caller | undefined): Promise<unknown> => {
-  const given = await readJson(visit.request, { bytes: caller ? MAX_JSON : MAX_OPEN_JSON, ms: caller ? 30_000 : 5000, inside: visit.peer === undefined });
+  const given = await readJson(visit.request, {
+    bytes: caller ? MAX_JSON : MAX_OPEN_JSON,
+    ms: caller ? 30_000 : 5000,
+    inside: visit.peer === undefined,
+  });
   return fit(schema, given ?? {}, "body");
 };

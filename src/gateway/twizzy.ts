@@ -13,7 +13,11 @@ import { mailbox } from "./hub.ts";
 import type { Gate } from "./table.ts";
 
 /** A piece of a reply. The chunks before an `ask` or the `end`, joined, are that piece's `text`. */
-export type Piece = { type: "chunk"; text: string } | { type: "ask"; text: string } | { type: "end"; text: string; failed: boolean } | { type: "left"; reason: "revoked" | "gone" };
+export type Piece =
+  | { type: "chunk"; text: string }
+  | { type: "ask"; text: string }
+  | { type: "end"; text: string; failed: boolean }
+  | { type: "left"; reason: "revoked" | "gone" };
 
 /** A known id selects that conversation; an unknown one falls back to the current. */
 export async function conversation(steward: Steward, who: Principal, id: string | null | undefined): Promise<string> {
@@ -28,10 +32,15 @@ export async function conversation(steward: Steward, who: Principal, id: string 
   }
 }
 
-export const failedText = (event: Event & { type: "turn.completed" }): string => `Sorry, I encountered an error: ${event.error?.message ?? "unknown"}${event.error?.hint ? ` (${event.error.hint})` : ""}`;
+export const failedText = (event: Event & { type: "turn.completed" }): string =>
+  `Sorry, I encountered an error: ${event.error?.message ?? "unknown"}${event.error?.hint ? ` (${event.error.hint})` : ""}`;
 
 const askText = (gate: Gate, ask: Ask): string =>
-  [`I need your answer before I go on: ${ask.prompt}`, ...(ask.shows ? [ask.shows] : []), `${ask.options.length > 0 ? `Answers: ${ask.options.join(", ")}. ` : ""}Answer on the page ${gate.url()}/s/${ask.session} or in \`steward chat\`.`].join("\n\n");
+  [
+    `I need your answer before I go on: ${ask.prompt}`,
+    ...(ask.shows ? [ask.shows] : []),
+    `${ask.options.length > 0 ? `Answers: ${ask.options.join(", ")}. ` : ""}Answer on the page ${gate.url()}/s/${ask.session} or in \`steward chat\`.`,
+  ].join("\n\n");
 
 /** What one turn has said so far, as a text that only grows. */
 interface Telling {
@@ -48,7 +57,11 @@ interface Telling {
 }
 
 /** Says `text`, then yields the reply as it comes. The message is durable before the first piece. Ends early when `signal` aborts. */
-export async function* reply(gate: Gate, caller: Caller, { session, text, signal }: { session: string; text: string; signal: AbortSignal }): AsyncGenerator<Piece> {
+export async function* reply(
+  gate: Gate,
+  caller: Caller,
+  { session, text, signal }: { session: string; text: string; signal: AbortSignal },
+): AsyncGenerator<Piece> {
   const { steward } = gate;
   const { store } = steward;
   const box = mailbox();
@@ -87,7 +100,10 @@ export async function* reply(gate: Gate, caller: Caller, { session, text, signal
 
 async function stillThere(gate: Gate, caller: Caller, session: string): Promise<"revoked" | "gone" | undefined> {
   if (!(await gate.auth.holds(caller))) return "revoked";
-  return sessionDoc(gate.steward, caller.principal, session).then(() => undefined, (error: unknown) => (hasCode(error, "not_found") ? "gone" : undefined));
+  return sessionDoc(gate.steward, caller.principal, session).then(
+    () => undefined,
+    (error: unknown) => (hasCode(error, "not_found") ? "gone" : undefined),
+  );
 }
 
 function asking(state: Telling, question: string): Piece[] {

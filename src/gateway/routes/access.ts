@@ -6,7 +6,16 @@ import { listTokens, makeToken, removeToken } from "../credentials.ts";
 import { json } from "../status.ts";
 import type { Gate, Handlers } from "../table.ts";
 
-type Names = "health.get" | "claim.redeem" | "claim.make" | "me.get" | "me.leave" | "tokens.list" | "tokens.make" | "tokens.remove" | "server.stop";
+type Names =
+  | "health.get"
+  | "claim.redeem"
+  | "claim.make"
+  | "me.get"
+  | "me.leave"
+  | "tokens.list"
+  | "tokens.make"
+  | "tokens.remove"
+  | "server.stop";
 
 const INSIDE = { address: "", secure: false };
 /** In the fragment, so that it is in no request line and no log. */
@@ -26,8 +35,15 @@ export const access = {
   "me.get": async ({ steward, who }) => {
     const computer = await steward.computer(who).catch(() => undefined);
     return {
-      person: who.person, role: who.role, via: who.via, zone: zoneOf(steward), version: steward.version, mode: modeOf(steward, who),
-      sandbox: await steward.sandbox(), home: computer?.home ?? "", workspace: computer?.workspace ?? "",
+      person: who.person,
+      role: who.role,
+      via: who.via,
+      zone: zoneOf(steward),
+      version: steward.version,
+      mode: modeOf(steward, who),
+      sandbox: await steward.sandbox(),
+      home: computer?.home ?? "",
+      workspace: computer?.workspace ?? "",
     };
   },
   "me.leave": async ({ gate, steward, caller, visit }) => {

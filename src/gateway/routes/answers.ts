@@ -8,7 +8,16 @@ import { fileHeaders } from "../headers.ts";
 import { refusal } from "../status.ts";
 import type { Handlers } from "../table.ts";
 
-type Names = "asks.list" | "asks.answer" | "grants.list" | "grants.remove" | "undo.list" | "undo.newest" | "undo.one" | "files.upload" | "files.get";
+type Names =
+  | "asks.list"
+  | "asks.answer"
+  | "grants.list"
+  | "grants.remove"
+  | "undo.list"
+  | "undo.newest"
+  | "undo.one"
+  | "files.upload"
+  | "files.get";
 
 export const answers = {
   "asks.list": async ({ steward, who }) => ({ asks: await openAsks(steward, who) }),
@@ -27,7 +36,12 @@ export const answers = {
   "undo.one": async ({ steward, who, id }) => ({ entries: await undo(steward, who, id) }),
   "files.upload": async ({ steward, who, visit: { request }, query }) => {
     const limit = steward.settings.config().limits.uploadBytes;
-    const tooLarge = () => refusal("limit", `The file is larger than ${limit} bytes`, { status: 413, hint: "steward config set limits.uploadBytes changes the limit.", headers: { connection: "close" } });
+    const tooLarge = () =>
+      refusal("limit", `The file is larger than ${limit} bytes`, {
+        status: 413,
+        hint: "steward config set limits.uploadBytes changes the limit.",
+        headers: { connection: "close" },
+      });
     if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge();
     const bytes = request.body ?? new Uint8Array();
     const { id, name, mime, size } = await putFile(steward, who, { name: query.name, bytes, limit }).catch((error: unknown) => {

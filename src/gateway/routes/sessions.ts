@@ -1,12 +1,33 @@
 // Routes about sessions: list, make, read, say, cancel, follow, export.
 import { cancelTurn, say } from "../../run/inbox.ts";
-import { changeSession, clearSession, exportSession, getSession, listSessions, makeSession, removeSession, sessionDoc, sessionEvents } from "../../run/sessions.ts";
+import {
+  changeSession,
+  clearSession,
+  exportSession,
+  getSession,
+  listSessions,
+  makeSession,
+  removeSession,
+  sessionDoc,
+  sessionEvents,
+} from "../../run/sessions.ts";
 import { fileHeaders } from "../headers.ts";
 import { noticeSource } from "../notices.ts";
 import { eventStream, sessionSource } from "../stream.ts";
 import type { Handlers } from "../table.ts";
 
-type Names = "sessions.list" | "sessions.make" | "sessions.get" | "sessions.change" | "sessions.remove" | "sessions.clear" | "sessions.events" | "sessions.say" | "sessions.cancel" | "sessions.export" | "notices.stream";
+type Names =
+  | "sessions.list"
+  | "sessions.make"
+  | "sessions.get"
+  | "sessions.change"
+  | "sessions.remove"
+  | "sessions.clear"
+  | "sessions.events"
+  | "sessions.say"
+  | "sessions.cancel"
+  | "sessions.export"
+  | "notices.stream";
 
 const wantsStream = (request: Request): boolean => request.headers.get("accept")?.toLowerCase().includes("text/event-stream") ?? false;
 
@@ -28,9 +49,16 @@ export const sessions = {
   "sessions.events": async ({ gate, steward, visit, who, caller, id, query }) => {
     if (!wantsStream(visit.request)) return sessionEvents(steward, who, id, query);
     await sessionDoc(steward, who, id);
-    return eventStream(visit, caller, sessionSource(gate, caller, { session: id, after: Math.max(query.after ?? 0, lastEventId(visit.request)) }));
+    return eventStream(
+      visit,
+      caller,
+      sessionSource(gate, caller, { session: id, after: Math.max(query.after ?? 0, lastEventId(visit.request)) }),
+    );
   },
-  "sessions.say": async ({ steward, who, id, body }) => ({ success: true, ...(await say(steward, who, { session: id, parts: body.parts, key: body.key })) }),
+  "sessions.say": async ({ steward, who, id, body }) => ({
+    success: true,
+    ...(await say(steward, who, { session: id, parts: body.parts, key: body.key })),
+  }),
   "sessions.cancel": async ({ steward, who, id }) => ({ success: true, stopped: await cancelTurn(steward, who, id) }),
   "sessions.export": async ({ steward, who, id, query }) => {
     const { name, mime, text } = await exportSession(steward, who, id, query.format ?? "md");

@@ -6,7 +6,16 @@ import { StewardError } from "../../std/error.ts";
 import { openapi } from "../openapi.ts";
 import type { Handlers } from "../table.ts";
 
-type Names = "config.get" | "config.change" | "config.schema" | "models.list" | "secrets.list" | "secrets.set" | "secrets.remove" | "logs.tail" | "openapi.get";
+type Names =
+  | "config.get"
+  | "config.change"
+  | "config.schema"
+  | "models.list"
+  | "secrets.list"
+  | "secrets.set"
+  | "secrets.remove"
+  | "logs.tail"
+  | "openapi.get";
 
 export const settings = {
   "config.get": ({ steward }) => {
@@ -22,19 +31,30 @@ export const settings = {
     return { success: true, restart };
   },
   "config.schema": () => configJsonSchema() as Record<string, unknown>,
-  "models.list": async ({ steward, query }) => ({ current: steward.models.current(), providers: await steward.models.list(query.probe ?? false) }),
+  "models.list": async ({ steward, query }) => ({
+    current: steward.models.current(),
+    providers: await steward.models.list(query.probe ?? false),
+  }),
   "secrets.list": async ({ steward: { secrets } }) => {
     const names = await secrets.names();
-    return { secrets: await Promise.all(names.map(async (name) => ({ name, where: (await secrets.where(name)) ?? "nowhere" }))), keychain: await secrets.keychain() };
+    return {
+      secrets: await Promise.all(names.map(async (name) => ({ name, where: (await secrets.where(name)) ?? "nowhere" }))),
+      keychain: await secrets.keychain(),
+    };
   },
   "secrets.set": async ({ steward, id, body }) => {
     const where = await steward.secrets.set(id, body.value);
     await steward.models.forget();
     const wins = await steward.secrets.where(id);
-    return { success: true, where, ...(wins === "environment" ? { note: "The environment has a value of its own for this, which is used instead." } : {}) };
+    return {
+      success: true,
+      where,
+      ...(wins === "environment" ? { note: "The environment has a value of its own for this, which is used instead." } : {}),
+    };
   },
   "secrets.remove": async ({ steward, id }) => {
-    if (!(await steward.secrets.names()).includes(id)) throw new StewardError("not_found", "There is no such secret", { hint: "steward config secrets lists the names." });
+    if (!(await steward.secrets.names()).includes(id))
+      throw new StewardError("not_found", "There is no such secret", { hint: "steward config secrets lists the names." });
     await steward.secrets.remove(id);
     await steward.models.forget();
     return { success: true };

@@ -3,17 +3,43 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { capabilityStatus } from "../twizzy-status.ts";
 import type { SessionInfo } from "../../core/api.ts";
-import { clearSession, currentSession, getSession, listSessions, makeSession, removeSession, sessionDoc, setCurrentSession } from "../../run/sessions.ts";
+import {
+  clearSession,
+  currentSession,
+  getSession,
+  listSessions,
+  makeSession,
+  removeSession,
+  sessionDoc,
+  setCurrentSession,
+} from "../../run/sessions.ts";
 import { hasCode, StewardError } from "../../std/error.ts";
 import type { Handlers } from "../table.ts";
 import { checkMessage, conversation, conversationMessages, reply } from "../twizzy.ts";
 
-type Names = "chat.say" | "status.get" | "clear.do" | "history.get" | "permissions.get" | "permissions.put" | "permissions.toggle" | "apikey.status" | "apikey.set" | "apikey.env" | ConversationNames;
-type ConversationNames = "conversations.list" | "conversations.make" | "conversations.get" | "conversations.remove" | "conversations.switch";
+type Names =
+  | "chat.say"
+  | "status.get"
+  | "clear.do"
+  | "history.get"
+  | "permissions.get"
+  | "permissions.put"
+  | "permissions.toggle"
+  | "apikey.status"
+  | "apikey.set"
+  | "apikey.env"
+  | ConversationNames;
+type ConversationNames =
+  | "conversations.list"
+  | "conversations.make"
+  | "conversations.get"
+  | "conversations.remove"
+  | "conversations.switch";
 
 const CLOUD = "kimi-code";
 const isoTime = (at: number): string => new Date(at).toISOString();
-const titleOf = ({ title, createdAt }: Pick<SessionInfo, "title" | "createdAt">): string => title || `Conversation ${isoTime(createdAt).slice(0, 16).replace("T", " ")}`;
+const titleOf = ({ title, createdAt }: Pick<SessionInfo, "title" | "createdAt">): string =>
+  title || `Conversation ${isoTime(createdAt).slice(0, 16).replace("T", " ")}`;
 
 export const twizzy = {
   "chat.say": async ({ gate, steward, visit, who, caller, body }) => {
@@ -56,7 +82,8 @@ export const twizzy = {
   "apikey.set": async ({ steward, body }) => {
     const where = await steward.secrets.set(CLOUD, body.api_key.trim());
     await steward.models.forget();
-    const overridden = (await steward.secrets.where(CLOUD)) === "environment" ? " The environment has a key of its own, which is used instead." : "";
+    const overridden =
+      (await steward.secrets.where(CLOUD)) === "environment" ? " The environment has a key of its own, which is used instead." : "";
     return { success: true, message: `API key saved to ${where === "keychain" ? "Keychain" : "an encrypted file"}.${overridden}` };
   },
   "apikey.env": async ({ steward, body }) => {
@@ -64,7 +91,10 @@ export const twizzy = {
     await steward.models.forget();
     return { success: true, message: `API key saved to ${path}` };
   },
-  "conversations.list": async ({ steward, who }) => ({ success: true, conversations: (await listSessions(steward, who, { limit: 100 })).sessions.map(summary) }),
+  "conversations.list": async ({ steward, who }) => ({
+    success: true,
+    conversations: (await listSessions(steward, who, { limit: 100 })).sessions.map(summary),
+  }),
   "conversations.make": async ({ steward, who }) => ({ success: true, conversation_id: (await makeSession(steward, who, {})).id }),
   "conversations.get": async ({ steward, who, id }) => {
     const info = await getSession(steward, who, id);
@@ -84,14 +114,21 @@ export const twizzy = {
   },
 } satisfies Pick<Handlers, Names>;
 
-const summary = (info: SessionInfo) => ({ id: info.id, title: titleOf(info), created_at: isoTime(info.createdAt), updated_at: isoTime(info.updatedAt), message_count: info.messages });
+const summary = (info: SessionInfo) => ({
+  id: info.id,
+  title: titleOf(info),
+  created_at: isoTime(info.createdAt),
+  updated_at: isoTime(info.updatedAt),
+  message_count: info.messages,
+});
 
 /** Ten characters tell keys apart; of a short key less is shown, so that most of it stays unknown. */
 const prefixOf = (key: string): string => `${key.slice(0, key.length >= 20 ? 10 : Math.floor(key.length / 4))}...`;
 
 /** Sets one line of the `.env` in Steward's home and keeps the others. */
 async function writeEnv(home: string, name: string, value: string): Promise<string> {
-  if (!/^[\x21-\x7e]{1,4096}$/.test(value) || /["'`\\#]/.test(value)) throw new StewardError("invalid", "An API key has no spaces, quotes or control characters");
+  if (!/^[\x21-\x7e]{1,4096}$/.test(value) || /["'`\\#]/.test(value))
+    throw new StewardError("invalid", "An API key has no spaces, quotes or control characters");
   const path = join(home, ".env");
   const old = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
