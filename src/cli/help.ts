@@ -49,7 +49,7 @@ export function nearest(word: string, words: string[]): string | undefined {
     .map((one) => ({ one, far: one.startsWith(word) && word.length > 1 ? 0 : distance(word, one) }))
     .sort((a, b) => a.far - b.far);
   const best = ranked[0];
-  return best && best.far <= Math.max(1, Math.floor(best.one.length / 3)) ? best.one : undefined;
+  return best && best.far <= Math.floor(best.one.length * 0.4) ? best.one : undefined;
 }
 
 function distance(a: string, b: string): number {

@@ -3,7 +3,7 @@ import type { UndoInfo } from "../../core/api.ts";
 import { StewardError } from "../../std/error.ts";
 import { type Command, usageError } from "../command.ts";
 import { withClient } from "../connect.ts";
-import { DONE } from "../exit.ts";
+import { DONE, exitCodes } from "../exit.ts";
 import { dim, green, type Output, red, table, yellow } from "../output.ts";
 import { ago } from "../words.ts";
 
@@ -37,7 +37,7 @@ export const undo: Command = {
         out.line(state === "undone" ? `${green("✓")} Undone: ${summary}` : `${red("✗")} ${summary}: ${reason ?? state}`);
     const failed = flags.has("list") ? undefined : entries.find(({ state }) => state !== "undone");
     if (failed && flags.has("json")) throw new StewardError("conflict", failed.reason ?? `It is ${failed.state}`);
-    return failed ? 6 : DONE;
+    return failed ? exitCodes.conflict : DONE;
   },
 };
 
