@@ -1,8 +1,10 @@
 // Puts Steward together: store, settings, models, tools, computers, worker. main.ts decides what to do with it.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, realpathSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
-import type { Computer, ComputerKind, EngineKind, Fetch, ModelKind, Store, Tool } from "./core/ports.ts";
+import type { Computer, ComputerKind } from "./core/computer.ts";
+import type { EngineKind, Fetch, ModelKind, Tool } from "./core/ports.ts";
+import type { Store } from "./core/store.ts";
 import type { Mode, Principal } from "./core/types.ts";
 import { load, names } from "./kinds/load.ts";
 import { breakers as openBreakers } from "./run/breaker.ts";
@@ -50,15 +52,16 @@ const ENV_NAMES = {
 };
 
 export async function compose(options: ComposeOptions): Promise<Composed> {
-  const { home, version, now = Date.now } = options;
-  makeHome(home);
+  const { version, now = Date.now } = options;
+  makeHome(options.home);
+  const home = realpathSync(options.home); // what paths are compared with is resolved too
   const env = environmentOf(home, options.env, Object.values(ENV_NAMES).flat());
   const settings = openSettings({ home, env, ...(options.overrides ? { overrides: options.overrides } : {}) });
   const secrets = openSecrets({ home, env, envNames: ENV_NAMES });
   const log = openLog({ folder: join(home, "logs"), level: () => settings.config().log.level, secrets: () => secrets.values() });
   const breakers = openBreakers({ now });
   const folders = { home };
-  const store = await openStore({ ...options, env }, log);
+  const store = await openStore({ ...options, home, env }, log);
   const configured = outbound({ allow: (origin) => configuredOrigins(settings.config().providers, env).has(origin), log });
   const models = openModels({ settings, secrets, breakers, env, now, fetch: configured, load: (name) => load<ModelKind>("models", name, folders), names: () => names("models", folders) });
   const kinds = computerKinds(folders);

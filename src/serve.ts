@@ -44,15 +44,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     held.announce(gateway.url);
     const sweep = setInterval(() => void tidy(composed), DAY_MS).unref();
     void tidy(composed);
-    const close = async (): Promise<void> => {
+    const close = onceOnly(async () => {
       clearInterval(sweep);
       await gateway.close();
       await composed.close();
       held.release();
       stopped.resolve();
-    };
+    });
     steward.log("info", "Steward listens", { url: gateway.url, version: options.version });
-    return { url: gateway.url, claimUrl: await gateway.claimLink(), warnings: composed.warnings, sandbox: await steward.sandbox(), close: onceOnly(close), closed: stopped.promise };
+    return { url: gateway.url, claimUrl: await gateway.claimLink(), warnings: composed.warnings, sandbox: await steward.sandbox(), close, closed: stopped.promise };
   } catch (error) {
     held.release();
     throw error;

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import host from "../src/computers/host.ts";
-import type { Computer, ExecResult, ToolOutput } from "../src/core/ports.ts";
+import type { Computer, ExecResult } from "../src/core/computer.ts";
+import type { ToolOutput } from "../src/core/ports.ts";
 import { toolTrial, use } from "../src/testing/tools.ts";
 import apps from "../src/tools/apps.ts";
 import { execWords, readEntries } from "../src/tools/apps/entries.ts";
@@ -219,7 +220,10 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
     for (const app_name of ["", " ", "a\nb", "a\0b", "x".repeat(201)])
       assert.deepEqual(await call(computer, "launch_application", { app_name }), bad("Not the name of an application"));
     entry("-rf.desktop", ["Name=Dash", `Exec=touch "${mark("dash $(x) ; y")}"`]);
-    assert.deepEqual(await call(computer, "launch_application", { app_name: "Dash" }), ok("Launched Dash"));
+    const ran: string[][] = [];
+    const watched: Computer = { ...computer, exec: (argv, options) => (ran.push(argv as string[]), computer.exec(argv, options)) };
+    assert.deepEqual(await call(watched, "launch_application", { app_name: "Dash" }), ok("Launched Dash"));
+    if (onPath("gtk-launch")) assert.deepEqual(ran.at(-1)?.slice(4), ["touch", "-w", "gtk-launch", "--", "-rf"]);
     await until("the odd file", async () => existsSync(mark("dash $(x) ; y")));
     assert.ok(!existsSync(bait));
   });
@@ -254,9 +258,13 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
   test("an application outlives the call and sees no secret", async () => {
     const secret = await open({ ...env, STEWARD_TOKEN: "canary-1", KIMI_API_KEY: "canary-2" });
     const out = mark("environment");
-    writeFileSync(mark("late.sh"), `#!/bin/sh\nsleep 1\necho noise; echo noise >&2\nenv > '${out}.new'\nmv '${out}.new' '${out}'\n`, {
-      mode: 0o755,
-    });
+    writeFileSync(
+      mark("late.sh"),
+      `#!/bin/sh\nsleep 1\necho noise; echo noise >&2\nenv > '${out}.new'\nreadlink /proc/$$/fd/0 /proc/$$/fd/2 >> '${out}.new'\nmv '${out}.new' '${out}'\n`,
+      {
+        mode: 0o755,
+      },
+    );
     entry("late.desktop", ["Name=Late", `Exec="${mark("late.sh")}"`]);
     const from = Date.now();
     assert.deepEqual(await call(secret, "launch_application", { app_name: "Late" }), ok("Launched Late"));
@@ -264,6 +272,7 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
     const text = await until("its environment", async () => existsSync(out) && (await computer.exec(["cat", out])).stdout);
     assert.match(text, new RegExp(`^DISPLAY=${env["DISPLAY"]}$`, "m"));
     assert.doesNotMatch(text, /canary/);
+    assert.equal(text.split("\n").slice(-3).join(), "/dev/null,/dev/null,", "it holds no pipe of Steward");
   });
 });
 

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
-import type { Computer, ComputerKind, ComputerOptions } from "../src/core/ports.ts";
+import type { Computer, ComputerKind, ComputerOptions } from "../src/core/computer.ts";
 import type { Mode } from "../src/core/types.ts";
 import contained from "../src/computers/contained.ts";
 import { environmentOf, helperProgram } from "../src/computers/environment.ts";

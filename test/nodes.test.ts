@@ -1,7 +1,7 @@
 // Several workers on one Postgres: every message answered once, no session in two hands, a dead worker's turn taken over.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import type { Store } from "../src/core/ports.ts";
+import type { Store } from "../src/core/store.ts";
 import { receive } from "../src/run/inbox.ts";
 import type { SessionDoc } from "../src/run/sessions.ts";
 import { startWorker } from "../src/run/worker.ts";

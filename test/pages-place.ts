@@ -9,12 +9,30 @@ import type { Event } from "../src/core/events.ts";
 import { openPlace, type Place } from "./gateway-place.ts";
 
 const root = join(import.meta.dirname, "..");
-const found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/usr/bin/google-chrome-stable", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"].find((path) => existsSync(path));
+const found = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/usr/bin/google-chrome-stable",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+].find((path) => existsSync(path));
 /** Why the tests of the page can't run here, or false. */
 export const skip = found ? false : "no Chromium on this machine";
 
 export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: found!, headless: true, args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+  chromium.launch({
+    executablePath: found!,
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
 
 /** The built page; built now when it is not there. */
 export function builtPage(): string {
@@ -48,7 +66,11 @@ export interface VisitOptions {
   signedIn?: boolean;
 }
 
-export async function visit(browser: Browser, place: Place, { width = 1280, height = 800, path = "/", theme, signedIn = true }: VisitOptions = {}): Promise<Visit> {
+export async function visit(
+  browser: Browser,
+  place: Place,
+  { width = 1280, height = 800, path = "/", theme, signedIn = true }: VisitOptions = {},
+): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width, height }, hasTouch: width < 500, reducedMotion: "reduce" });
   if (theme) await context.addInitScript((value) => localStorage.setItem("steward.theme", value), theme);
   const page = await context.newPage();
@@ -58,7 +80,11 @@ export async function visit(browser: Browser, place: Place, { width = 1280, heig
     if (!/^(blob|data):/.test(request.url()) && new URL(request.url()).origin !== place.gateway.url) strays.push(request.url());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => void (message.type() === "error" && !/net::ERR|status of (401|403|404|50\d)/.test(message.text()) && complaints.push(message.text())));
+  page.on(
+    "console",
+    (message) =>
+      void (message.type() === "error" && !/net::ERR|status of (401|403|404|50\d)/.test(message.text()) && complaints.push(message.text())),
+  );
   if (signedIn) {
     await page.goto(await place.gateway.claimLink());
     await page.getByLabel("Message", { exact: true }).waitFor();
@@ -77,8 +103,12 @@ export async function say(page: Page, text: string): Promise<void> {
 export async function accessibility(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const violations = await page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-    return violations.filter(({ impact }) => impact === "serious" || impact === "critical").map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(" ")} ${failureSummary}`).join(" | ")}`);
+    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    });
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(" ")} ${failureSummary}`).join(" | ")}`);
   });
   return violations;
 }
@@ -86,7 +116,8 @@ export async function accessibility(page: Page): Promise<string[]> {
 /** A session whose log is these events. */
 export async function sessionOf(place: Place, events: Event[], title = "Prepared"): Promise<string> {
   const { id } = await place.client.call("sessions.make", { body: { title } });
-  for (let at = 0; at < events.length; at += 500) await place.composed.steward.store.commit({ events: events.slice(at, at + 500).map((event) => ({ session: id, event })) });
+  for (let at = 0; at < events.length; at += 500)
+    await place.composed.steward.store.commit({ events: events.slice(at, at + 500).map((event) => ({ session: id, event })) });
   return id;
 }
 

@@ -67,33 +67,46 @@ test("a plain request is done for real, shown as a card, and undone from it", op
   await leave(v);
 });
 
-test("an ask is answered in place: denied it does not happen, allowed it does, and a lasting answer can be taken back", options, async (t) => {
-  const place = await openPage(t, { config: { model: "builtin/rules", "computer.mode": "guarded" } });
-  if (/none|no sandbox|not available/i.test(await place.composed.steward.sandbox())) return t.skip("no sandbox on this machine");
-  const v = await visit(browser(), place);
-  const outside = mkdtempSync(join(tmpdir(), "steward-outside-"));
-  t.after(() => rmSync(outside, { recursive: true }));
-  const target = join(outside, "outside.txt");
-  await say(v.page, `create a file ${target} that says hi`);
-  await v.page.getByRole("button", { name: "Deny" }).click();
-  await v.page.getByText("Denied", { exact: false }).first().waitFor();
-  await composer(v.page).and(v.page.getByPlaceholder("Ask Steward")).waitFor();
-  assert.equal(existsSync(target), false);
-  await say(v.page, `create a file ${target} that says hi`);
-  await v.page.getByRole("button", { name: /^Allow always for/ }).click();
-  await v.page.getByText(/^Allowed until/).waitFor();
-  await v.page.getByRole("region", { name: /^Write outside\.txt: Done/ }).waitFor();
-  assert.equal(readFileSync(target, "utf8").trim(), "hi");
-  await v.page.goto(`${place.gateway.url}/settings`);
-  await v.page.getByRole("button", { name: /^Take back/ }).click();
-  await v.page.getByText("None in force.").waitFor();
-  await leave(v);
-});
+test(
+  "an ask is answered in place: denied it does not happen, allowed it does, and a lasting answer can be taken back",
+  options,
+  async (t) => {
+    const place = await openPage(t, { config: { model: "builtin/rules", "computer.mode": "guarded" } });
+    if (/none|no sandbox|not available/i.test(await place.composed.steward.sandbox())) return t.skip("no sandbox on this machine");
+    const v = await visit(browser(), place);
+    const outside = mkdtempSync(join(tmpdir(), "steward-outside-"));
+    t.after(() => rmSync(outside, { recursive: true }));
+    const target = join(outside, "outside.txt");
+    await say(v.page, `create a file ${target} that says hi`);
+    await v.page.getByRole("button", { name: "Deny" }).click();
+    await v.page.getByText("Denied", { exact: false }).first().waitFor();
+    await composer(v.page).and(v.page.getByPlaceholder("Ask Steward")).waitFor();
+    assert.equal(existsSync(target), false);
+    await say(v.page, `create a file ${target} that says hi`);
+    await v.page.getByRole("button", { name: /^Allow always for/ }).click();
+    await v.page.getByText(/Allowed until/).waitFor();
+    await v.page.getByRole("region", { name: /^Write outside\.txt: Done/ }).waitFor();
+    assert.equal(readFileSync(target, "utf8").trim(), "hi");
+    await v.page.goto(`${place.gateway.url}/settings`);
+    await v.page.getByRole("button", { name: /^Take back/ }).click();
+    await v.page.getByText("None in force.").waitFor();
+    await leave(v);
+  },
+);
 
 /** Pieces of a reply that stops until `go` is called. */
 function halting(): { script: Action[]; go(): void } {
   const gate = Promise.withResolvers<void>();
-  return { script: [{ do: "thinking", text: "Let me think." }, { do: "text", text: "First half of it, " }, { do: "until", promise: gate.promise }, { do: "text", text: "second half. " }, { do: "text", text: "The end." }], go: gate.resolve };
+  return {
+    script: [
+      { do: "thinking", text: "Let me think." },
+      { do: "text", text: "First half of it, " },
+      { do: "until", promise: gate.promise },
+      { do: "text", text: "second half. " },
+      { do: "text", text: "The end." },
+    ],
+    go: gate.resolve,
+  };
 }
 
 test("reconnects in the middle of a stream: the server's listener restarts, nothing is lost or doubled", options, async (t) => {
@@ -158,7 +171,10 @@ test("a message sent while it runs steers the turn; Stop and Escape twice end it
 });
 
 test("a failed turn says why and what to do, and Try again does it again", options, async (t) => {
-  const place = await openPage(t, { script: (_request, index) => (index === 0 ? [{ do: "status", status: 401, message: "bad key" }] : [{ do: "text", text: "Now it works." }]) });
+  const place = await openPage(t, {
+    script: (_request, index) =>
+      index === 0 ? [{ do: "status", status: 401, message: "bad key" }] : [{ do: "text", text: "Now it works." }],
+  });
   const v = await visit(browser(), place);
   await say(v.page, "hello there");
   await v.page.getByRole("button", { name: "Try again" }).click();
@@ -206,12 +222,17 @@ test("files: chosen and pasted ones are uploaded, previewed, removed, and sent w
   const place = await openPage(t, builtin);
   const v = await visit(browser(), place);
   const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==", "base64");
-  await v.page.locator("input[type=file]").setInputFiles([{ name: "dot.png", mimeType: "image/png", buffer: png }, { name: "gone.txt", mimeType: "text/plain", buffer: Buffer.from("x") }]);
+  await v.page.locator("input[type=file]").setInputFiles([
+    { name: "dot.png", mimeType: "image/png", buffer: png },
+    { name: "gone.txt", mimeType: "text/plain", buffer: Buffer.from("x") },
+  ]);
   await v.page.getByRole("button", { name: "Remove gone.txt" }).click();
   await v.page.evaluate(() => {
     const data = new DataTransfer();
     data.items.add(new File(["pasted words"], "pasted.txt", { type: "text/plain" }));
-    document.getElementById("composer")!.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+    document
+      .getElementById("composer")!
+      .dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
     const drop = new DataTransfer();
     drop.items.add(new File(["dropped words"], "dropped.txt", { type: "text/plain" }));
     dispatchEvent(new DragEvent("drop", { dataTransfer: drop, bubbles: true, cancelable: true }));
@@ -225,7 +246,12 @@ test("files: chosen and pasted ones are uploaded, previewed, removed, and sent w
   await message.getByRole("img", { name: "dot.png" }).waitFor();
   await v.page.waitForFunction(() => document.querySelector<HTMLImageElement>(".picture img")?.naturalWidth === 1);
   const said = (await place.events(sessionId(v.page))).find(({ event }) => event.type === "message.received")!.event;
-  assert.deepEqual(said.type === "message.received" && said.parts.map((part) => (part.type === "file" ? part.name : part.text)), ["what can you do", "dot.png", "pasted.txt", "dropped.txt"]);
+  assert.deepEqual(said.type === "message.received" && said.parts.map((part) => (part.type === "file" ? part.name : part.text)), [
+    "what can you do",
+    "dot.png",
+    "pasted.txt",
+    "dropped.txt",
+  ]);
   await leave(v);
 });
 
@@ -241,11 +267,15 @@ test("settings: a switch, a list, a key, a token, full mode with a warning and a
   await v.page.getByRole("button", { name: "Remove halt from blocked commands" }).waitFor();
   await v.page.reload();
   assert.equal(await v.page.getByRole("switch", { name: "Browser" }).isChecked(), true);
-  assert.deepEqual([permissions().browser.enabled, permissions().applications.enabled, permissions().terminal.restrictions.blocked_commands.at(-1)], [true, false, "halt"]);
+  assert.deepEqual(
+    [permissions().browser.enabled, permissions().applications.enabled, permissions().terminal.restrictions.blocked_commands.at(-1)],
+    [true, false, "halt"],
+  );
   await v.page.getByLabel("What is it for?").fill("backup");
   await v.page.getByRole("button", { name: "Make a token" }).click();
   const token = await v.page.locator(".once code").innerText();
-  const asked = (): Promise<number> => fetch(`${place.gateway.url}/api/me`, { headers: { authorization: `Bearer ${token}` } }).then(({ status }) => status);
+  const asked = (): Promise<number> =>
+    fetch(`${place.gateway.url}/api/me`, { headers: { authorization: `Bearer ${token}` } }).then(({ status }) => status);
   assert.equal(await asked(), 200);
   await v.page.getByRole("button", { name: "Revoke backup" }).click();
   await v.page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
@@ -278,10 +308,18 @@ for (const width of [1280, 390])
   for (const theme of ["dark", "light"] as const)
     test(`${width} px, ${theme}: axe finds nothing serious, nothing overflows`, options, async (t) => {
       const place = await openPage(t, builtin);
-      const id = await sessionOf(place, JSON.parse(readFileSync(join(import.meta.dirname, "pages-sample.json"), "utf8")), "A rather long title of a session that does not fit");
+      const id = await sessionOf(
+        place,
+        JSON.parse(readFileSync(join(import.meta.dirname, "pages-sample.json"), "utf8")),
+        "A rather long title of a session that does not fit",
+      );
       const v = await visit(browser(), place, { width, theme, height: width === 390 ? 844 : 800 });
       const check = async (what: string): Promise<void> => {
-        const wide = await v.page.evaluate(() => [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest("pre, .wide, .hidden, .sidebar")).map((one) => one.className || one.tagName));
+        const wide = await v.page.evaluate(() =>
+          [...document.querySelectorAll("body *")]
+            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest("pre, .wide, .hidden, .sidebar"))
+            .map((one) => one.className || one.tagName),
+        );
         assert.deepEqual({ what, wide, broken: await accessibility(v.page) }, { what, wide: [], broken: [] });
       };
       await check("empty");
@@ -303,4 +341,4 @@ for (const width of [1280, 390])
       await v.page.getByRole("region", { name: "Log", exact: true }).and(v.page.locator("pre")).waitFor();
       await check("health");
       await leave(v);
-        });
+    });

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Computer, ComputerKind, ExecResult } from "../src/core/ports.ts";
+import type { Computer, ComputerKind, ExecResult } from "../src/core/computer.ts";
 import type { Mode } from "../src/core/types.ts";
 import contained from "../src/computers/contained.ts";
 import guarded from "../src/computers/guarded.ts";

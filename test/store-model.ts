@@ -1,7 +1,7 @@
 // The store as a few lines of plain data, and random commands for it: what a real store must equal, whole state by whole state.
 import fc from "fast-check";
 import type { Event, Stored } from "../src/core/events.ts";
-import type { Commit, Job, NewJob, Store } from "../src/core/ports.ts";
+import type { Commit, Job, NewJob, Store } from "../src/core/store.ts";
 import { StewardError } from "../src/std/error.ts";
 
 interface Held extends Required<NewJob> {

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import pg from "pg";
 import type { Event, LiveEvent } from "../src/core/events.ts";
-import type { Notice } from "../src/core/ports.ts";
+import type { Notice } from "../src/core/store.ts";
 import { mortal } from "../src/testing/mortal.ts";
 import { hasCode, type StewardError } from "../src/std/error.ts";
 import { postgres } from "../src/stores/postgres.ts";

@@ -14,7 +14,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { Computer, ToolOutput } from "../src/core/ports.ts";
+import type { Computer } from "../src/core/computer.ts";
+import type { ToolOutput } from "../src/core/ports.ts";
 import { StewardError } from "../src/std/error.ts";
 import { at, bad, call, computer, home, ok, place, plain, workspace } from "./tools-place.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { rmSync, utimesSync } from "node:fs";
 import { before, describe, test } from "node:test";
-import type { Computer } from "../src/core/ports.ts";
+import type { Computer } from "../src/core/computer.ts";
 import { StewardError } from "../src/std/error.ts";
 import { choices, globMatcher } from "../src/tools/glob.ts";
 import { at, bad, call, computer, ok, place, plain } from "./tools-place.ts";
@@ -68,12 +68,18 @@ for (const [kind, on] of [
     });
     test("caps", async () => {
       place("wide", { many: "same\n".repeat(300), long: `same${"x".repeat(5000)}` });
-      const found = (await call("search_files", { text: "same", path: at("wide") }, {}, on)).output as { path: string; text: string }[];
+      const signals: (AbortSignal | undefined)[] = [];
+      const watched: Computer = { ...on, exec: (argv, options) => (signals.push(options?.signal), on.exec(argv, options)) };
+      const found = (await call("search_files", { text: "same", path: at("wide") }, {}, watched)).output as {
+        path: string;
+        text: string;
+      }[];
       assert.deepEqual(
         [found.length, found.at(-1)],
         [201, { path: "…", line: 0, text: "more than 200 matches: give more of the text, or a narrower path" }],
       );
       assert.ok(found.every(({ text }) => text.length < 600));
+      assert.equal(signals.at(-1)?.aborted, true, "the search is stopped once there is enough");
       place("lots", Object.fromEntries(Array.from({ length: 510 }, (_, index) => [`f${index}`, ""])));
       const files = (await call("find_files", { pattern: "f*", path: at("lots") }, {}, on)).output as string[];
       assert.deepEqual([files.length, files.at(-1)], [501, "… 510 files in all, the first 500 are shown: give a narrower pattern or path"]);

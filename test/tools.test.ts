@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import * as z from "zod/mini";
-import type { Computer, ToolOutput } from "../src/core/ports.ts";
+import type { Computer } from "../src/core/computer.ts";
+import type { ToolOutput } from "../src/core/ports.ts";
 import { toolTrial, use } from "../src/testing/tools.ts";
 import { all, at, bad, call, computer, ok, place, workspace } from "./tools-place.ts";
 

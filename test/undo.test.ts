@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Computer } from "../src/core/ports.ts";
+import type { Computer } from "../src/core/computer.ts";
 import { guard } from "../src/run/guard.ts";
 import { forgetOld, listUndo, openJournal, undo } from "../src/run/undo.ts";
 import { sqlite } from "../src/stores/sqlite.ts";

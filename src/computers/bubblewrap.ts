@@ -6,7 +6,7 @@
 // to root on the host, and the kernel exempts that number from the limit on processes. A plain account is the better home.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { ExecOptions, ExecResult } from "../core/ports.ts";
+import type { ExecOptions, ExecResult } from "../core/computer.ts";
 import { messageOf, StewardError } from "../std/error.ts";
 import { helperProgram } from "./environment.ts";
 import { run } from "./process.ts";

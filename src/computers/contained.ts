@@ -4,7 +4,7 @@
 // and the file members speak of them by these names: links are followed within this view only, so none leads out of it.
 import { promises as fs } from "node:fs";
 import path from "node:path";
-import type { ComputerKind, ComputerOptions, ExecResult } from "../core/ports.ts";
+import type { ComputerKind, ComputerOptions, ExecResult } from "../core/computer.ts";
 import { StewardError } from "../std/error.ts";
 import { bubblewrapMissing, findTools, PROC, runInside, TMP_BYTES } from "./bubblewrap.ts";
 import { environmentOf, shellPath } from "./environment.ts";

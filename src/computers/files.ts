@@ -4,7 +4,7 @@
 // under an innocent name; reading or copying a file with more than one name is refused when one of them is hidden.
 import { constants, promises as fs, type BigIntStats } from "node:fs";
 import path from "node:path";
-import type { Computer, FileInfo } from "../core/ports.ts";
+import type { Computer, FileInfo } from "../core/computer.ts";
 import { messageOf, StewardError, type Code } from "../std/error.ts";
 import {
   absolutePath,

@@ -1,6 +1,6 @@
 // The owner's machine behind walls: mode guarded. bubblewrap on Linux, seatbelt on macOS; what a person may ask for is left to the policy above.
 import { promises as fs } from "node:fs";
-import type { ComputerKind, ComputerOptions, ExecOptions, ExecResult } from "../core/ports.ts";
+import type { ComputerKind, ComputerOptions, ExecOptions, ExecResult } from "../core/computer.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { randomText } from "../std/id.ts";
 import { bubblewrapMissing, findTools, INSIDE_GID, INSIDE_UID, runInside, type Inside } from "./bubblewrap.ts";

@@ -1,5 +1,5 @@
 // The owner's machine as it is, without a sandbox: mode full. What may run is left to the policy above.
-import type { ComputerKind } from "../core/ports.ts";
+import type { ComputerKind } from "../core/computer.ts";
 import { hostExec, hostPlace } from "./local.ts";
 
 const host: ComputerKind = {

@@ -1,6 +1,6 @@
 // What computers on this machine share: their files, the argument checks, and a command that runs with no sandbox. The walls are left to guarded.ts and contained.ts.
 import { promises as fs } from "node:fs";
-import type { Computer, ComputerOptions, ExecOptions, ExecResult } from "../core/ports.ts";
+import type { Computer, ComputerOptions, ExecOptions, ExecResult } from "../core/computer.ts";
 import { StewardError } from "../std/error.ts";
 import { randomText } from "../std/id.ts";
 import { environmentOf, shellPath, userName } from "./environment.ts";

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ExecOptions, ExecResult } from "../core/ports.ts";
+import type { ExecOptions, ExecResult } from "../core/computer.ts";
 import { messageOf, StewardError } from "../std/error.ts";
 import { endAll, found, quiet, type Trace } from "./survivors.ts";
 

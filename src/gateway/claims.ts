@@ -1,5 +1,5 @@
 // One-time claim codes: 82 bits, ten minutes, single use also in parallel, void after five wrong tries.
-import type { Store } from "../core/ports.ts";
+import type { Store } from "../core/store.ts";
 import type { Principal } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { randomText } from "../std/id.ts";

@@ -1,7 +1,7 @@
 // Cookies and bearer tokens as documents: only SHA-256 digests are kept, one purpose a digest. Who may make them is `auth.ts`.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { TokenInfo } from "../core/api.ts";
-import type { Store } from "../core/ports.ts";
+import type { Store } from "../core/store.ts";
 import type { Principal, Role } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";

@@ -1,5 +1,5 @@
 // One watch on the store for all streams and sockets, dealt out by session.
-import type { Notice, Store } from "../core/ports.ts";
+import type { Notice, Store } from "../core/store.ts";
 import type { LiveEvent } from "../core/events.ts";
 
 type Listener = (notice: Notice) => void;

@@ -1,6 +1,6 @@
 // Server-sent events: a session's log from a number on without gap or double, then live. The person's own notices are `notices.ts`.
 import type { LiveEvent, Stored } from "../core/events.ts";
-import type { Store } from "../core/ports.ts";
+import type { Store } from "../core/store.ts";
 import { hasCode } from "../std/error.ts";
 import { sessionDoc } from "../run/sessions.ts";
 import type { Caller } from "./auth.ts";

@@ -1,7 +1,8 @@
 // What a call needs a person for before it may run, and the asking. What a computer refuses on top is `guard.ts`.
 import type { Event, LiveEvent, Stored } from "../core/events.ts";
 import { textOf } from "../core/fold.ts";
-import type { Computer, Tool } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
+import type { Tool } from "../core/ports.ts";
 import type { Answer, Ask, Principal, ToolCall } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";

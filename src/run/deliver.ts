@@ -1,5 +1,5 @@
 // settle → deliver: a reply goes out at most once for sure; when nobody can know whether it arrived, the log says so.
-import type { Job } from "../core/ports.ts";
+import type { Job } from "../core/store.ts";
 import type { Address } from "../core/types.ts";
 import { hasCode, messageOf } from "../std/error.ts";
 import type { Steward } from "./steward.ts";

@@ -1,5 +1,5 @@
 // The computer that tools get: every path and command checked, every change journaled, reads answered from caches that stay true.
-import type { Computer, ExecOptions, ExecResult, FileInfo } from "../core/ports.ts";
+import type { Computer, ExecOptions, ExecResult, FileInfo } from "../core/computer.ts";
 import type { Principal } from "../core/types.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { bytes as sizeOf, oneLine } from "../std/text.ts";
@@ -46,7 +46,8 @@ async function refusePath(steward: Steward, computer: Computer, at: string): Pro
   const { restrictions } = steward.permissions.read().capabilities.filesystem;
   const same = computer.platform === "darwin" ? (path: string): string => path.toLowerCase() : (path: string): string => path;
   const inside = async (folder: string): Promise<boolean> => isUnder(same(at), same(await resolved(computer, folder)));
-  if (computer.mode !== "contained" && isUnder(same(at), same(steward.home)) && !(await inside(computer.workspace)))
+  const workspaceInHome = async (): Promise<boolean> => isUnder(same(await resolved(computer, computer.workspace)), same(await resolved(computer, steward.home)));
+  if (computer.mode !== "contained" && (await inside(steward.home)) && !((await inside(computer.workspace)) && (await workspaceInHome())))
     throw new StewardError("denied", `Permission denied: ${at} belongs to Steward itself`, { hint: "Settings are changed on the settings page or with steward config." });
   for (const folder of restrictions.blocked_paths)
     if (await inside(folder)) throw new StewardError("denied", `Permission denied: ${at} is in the blocked path ${folder}`, { hint: "Blocked paths are listed on the settings page." });

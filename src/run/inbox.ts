@@ -46,7 +46,7 @@ async function record(steward: Steward, { who, session, parts, key, titled, repl
   const snippet = oneLine(textOf(parts) || parts.map((part) => (part.type === "file" ? part.name : "")).join(", "), 120);
   const title = oneLine(snippet, 60);
   await steward.store.commit({
-    once: `say/${who.person}/${key}`,
+    once: `say/${who.person}/${replyTo ? JSON.stringify([replyTo.channel, replyTo.chat]) : session}/${key}`,
     events: [
       { session, event: { type: "message.received", id: newId("msg"), from: who.person, parts, key, ...(replyTo ? { replyTo } : {}) } },
       ...(titled ? [] : [{ session, event: { type: "session.updated" as const, title } }]),

@@ -167,7 +167,7 @@ function toMarkdown(entry: Entry): string[] {
 }
 
 /** Deletes the logs of sessions that were hidden long ago and not brought back. */
-export async function eraseSession({ store }: Steward, { person, session }: { person: string; session: string }): Promise<{ erase?: string[]; drop?: string[] }> {
+export async function eraseSession({ store, now }: Steward, { person, session }: { person: string; session: string }): Promise<{ erase?: string[]; drop?: string[] }> {
   const doc = (await store.get(sessionKey(person, session))) as SessionDoc | undefined;
-  return doc?.deletedAt ? { erase: [session], drop: [sessionKey(person, session), `turn/${session}`] } : {};
+  return doc?.deletedAt && now() - doc.deletedAt >= KEEP_DELETED_MS ? { erase: [session], drop: [sessionKey(person, session), `turn/${session}`] } : {};
 }

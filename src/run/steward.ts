@@ -1,5 +1,7 @@
 // What the whole of Steward is made of, as one value that main.ts puts together and the functions of this folder work on.
-import type { Channel, Computer, Engine, Fetch, Store, Tool } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
+import type { Channel, Engine, Fetch, Tool } from "../core/ports.ts";
+import type { Store } from "../core/store.ts";
 import type { Mode, Principal } from "../core/types.ts";
 import type { Log } from "../std/log.ts";
 import type { Breakers } from "./breaker.ts";

@@ -1,7 +1,8 @@
 // The one gate: every tool call, from every engine, is found, checked, approved, run and logged here.
 import * as z from "zod/mini";
 import type { Event, Stored } from "../core/events.ts";
-import type { Computer, Tool, ToolContext, ToolOutput, ToolSpec } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
+import type { Tool, ToolContext, ToolOutput, ToolSpec } from "../core/ports.ts";
 import type { Item, Principal, ToolCall, ToolResult } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";

@@ -1,7 +1,8 @@
 // claim → run → settle: one turn of one session, every step in the log before the next begins.
 import type { Event, LiveEvent, Stored } from "../core/events.ts";
 import { messagesAfter, openTurn, pendingCalls, toMessages } from "../core/fold.ts";
-import type { Commit, Host, Job, NewJob, Outcome, Turn } from "../core/ports.ts";
+import type { Host, Outcome, Turn } from "../core/ports.ts";
+import type { Commit, Job, NewJob } from "../core/store.ts";
 import type { Address, Item, Principal } from "../core/types.ts";
 import { failureOf, hasCode } from "../std/error.ts";
 import { newId } from "../std/id.ts";
@@ -208,7 +209,8 @@ function logView({ store }: Steward, session: string, log: Stored[]): LogView {
       if (stored[0]?.seq === newest() + 1) log.push(...stored);
     },
     async read() {
-      log.push(...(await store.events(session, { after: newest() })));
+      const news = await store.events(session, { after: newest() });
+      log.push(...news.filter(({ seq }) => seq > newest())); // a second read may have been faster
       return log;
     },
   };

@@ -1,6 +1,6 @@
 // The journal: what was there before each change, written before the change is made, and the way back.
 import type { UndoInfo } from "../core/api.ts";
-import type { Computer } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
 import type { Change, Principal, UndoEntry } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";

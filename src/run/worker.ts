@@ -1,5 +1,5 @@
 // Claims jobs and runs them, many at once, each lane one at a time. The only place that retries.
-import type { Job } from "../core/ports.ts";
+import type { Job } from "../core/store.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { deliver } from "./deliver.ts";
 import { eraseSession } from "./sessions.ts";

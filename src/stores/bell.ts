@@ -1,5 +1,5 @@
 // Tells the watchers of one process what changed. Knows nothing of databases.
-import type { Notice } from "../core/ports.ts";
+import type { Notice } from "../core/store.ts";
 
 const LIMIT = 10_000;
 

@@ -1,6 +1,6 @@
 // One commit as steps of SQL: what is checked, locked, read and written, in which order. Knows no dialect and no connection.
 import type { Event, Stored } from "../core/events.ts";
-import type { Commit, NewJob, Notice } from "../core/ports.ts";
+import type { Commit, NewJob, Notice } from "../core/store.ts";
 import { StewardError } from "../std/error.ts";
 import { FIRST_LINK, link } from "./audit.ts";
 import type { Row, Sql, Statement, Steps, Value } from "./sql.ts";

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { LiveEvent } from "../core/events.ts";
-import type { Notice } from "../core/ports.ts";
+import type { Notice } from "../core/store.ts";
 import type { Log } from "../std/log.ts";
 import { messageOf } from "../std/error.ts";
 import { randomText } from "../std/id.ts";

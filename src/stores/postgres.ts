@@ -1,6 +1,6 @@
 // Many processes, one database. What several dialects share is in sql.ts; how processes hear of one another is in postgres-bell.ts.
 import pg from "pg";
-import type { Notice } from "../core/ports.ts";
+import type { Notice } from "../core/store.ts";
 import { StewardError } from "../std/error.ts";
 import { type Log, noLog } from "../std/log.ts";
 import { openExchange } from "./postgres-bell.ts";

@@ -1,6 +1,6 @@
 // The store in the SQL that SQLite and Postgres share. A driver brings transactions, notices to other processes and its full-text statements.
 import type { Event, LiveEvent, Stored } from "../core/events.ts";
-import type { Job, Notice, Store } from "../core/ports.ts";
+import type { Job, Notice, Store } from "../core/store.ts";
 import { StewardError } from "../std/error.ts";
 import { broken, type Broken } from "./audit.ts";
 import type { Bell } from "./bell.ts";

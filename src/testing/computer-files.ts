@@ -1,7 +1,7 @@
 // The contract of a computer's file members, hostile inputs included. Asked through the port alone: what is odd is made by commands inside.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Computer } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
 import { hasCode, type Code } from "../std/error.ts";
 
 const refuses = (work: Promise<unknown>, code: Code): Promise<void> =>

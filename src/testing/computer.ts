@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import type { Computer } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
 import { hasCode, type Code } from "../std/error.ts";
 import { fileContract } from "./computer-files.ts";
 

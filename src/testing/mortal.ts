@@ -1,5 +1,5 @@
 // A store whose process dies at one of its commits, for crash tests. What an heir does is the test's business.
-import type { Store } from "../core/ports.ts";
+import type { Store } from "../core/store.ts";
 import { StewardError } from "../std/error.ts";
 
 export interface Mortal extends Store {

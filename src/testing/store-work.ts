@@ -1,7 +1,7 @@
 // The second half of the store contract: jobs, lanes, leases and notices, with the small events that both halves are made of.
 import assert from "node:assert/strict";
 import type { Event, LiveEvent } from "../core/events.ts";
-import type { Commit, NewJob, Notice, Store } from "../core/ports.ts";
+import type { Commit, NewJob, Notice, Store } from "../core/store.ts";
 
 /** `again` opens the same database once more; `pass` moves the clock of all. */
 export interface More {

@@ -1,7 +1,7 @@
 // What every store must do. An adapter's test is one call of `storeContract`; what is peculiar to a database is tested beside it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Commit, Store } from "../core/ports.ts";
+import type { Commit, Store } from "../core/store.ts";
 import { answer, born, type Check, job, leases, log, notices, numbers, say } from "./store-work.ts";
 
 /** One empty database, which may be opened several times, also at once. */

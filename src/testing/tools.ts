@@ -1,6 +1,7 @@
 // A tool's surroundings for tests, by hand: a real or made-up computer, everything that the tool did on record. No gate and no journal.
 import * as z from "zod/mini";
-import type { Computer, Fetch, Memory, Tool, ToolContext, ToolOutput } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
+import type { Fetch, Memory, Tool, ToolContext, ToolOutput } from "../core/ports.ts";
 import { StewardError } from "../std/error.ts";
 
 export interface ToolTrial {

@@ -1,6 +1,7 @@
 // Starts, stops and finds applications on the person's desktop. How each system does it is in apps/; which apps are allowed is decided before.
 import * as z from "zod/mini";
-import type { Computer, Tool, ToolContext } from "../core/ports.ts";
+import type { Computer } from "../core/computer.ts";
+import type { Tool, ToolContext } from "../core/ports.ts";
 import { StewardError } from "../std/error.ts";
 import type { Desktop } from "./apps/desktop.ts";
 import { linuxDesktop } from "./apps/linux.ts";

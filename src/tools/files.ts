@@ -1,6 +1,7 @@
 // Files and folders, through the computer. What is blocked, asked, journaled for undo or cached is decided by the computer that tools are given.
 import * as z from "zod/mini";
-import type { Computer, FileInfo, Tool } from "../core/ports.ts";
+import type { Computer, FileInfo } from "../core/computer.ts";
+import type { Tool } from "../core/ports.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { absolute, entryAt, nameOf, statOrLink } from "./paths.ts";
 import { decoded, readLines, readText } from "./read.ts";

@@ -1,5 +1,5 @@
 // Paths as tools take them: `~`, relative and absolute, made absolute without looking at the disk. Checks and links are the computer's.
-import type { Computer, FileInfo } from "../core/ports.ts";
+import type { Computer, FileInfo } from "../core/computer.ts";
 import { StewardError } from "../std/error.ts";
 
 /** Absolute, without a slash at the end. `..` stays for the computer to follow. Throws invalid when empty or with a NUL. */

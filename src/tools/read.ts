@@ -1,5 +1,5 @@
 // Reads text out of files of any size, a piece at a time. Paths, messages about them and caching are left to others.
-import type { Computer, FileInfo } from "../core/ports.ts";
+import type { Computer, FileInfo } from "../core/computer.ts";
 import { StewardError } from "../std/error.ts";
 
 /** The most that one read gives back, in bytes; also the size of a piece. */

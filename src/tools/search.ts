@@ -1,6 +1,7 @@
 // Finds files by name and by content with ripgrep, or find and grep where it is missing. What may be looked at is the computer's to decide.
 import * as z from "zod/mini";
-import type { Computer, ExecOptions, ExecResult, Tool, ToolContext } from "../core/ports.ts";
+import type { Computer, ExecOptions, ExecResult } from "../core/computer.ts";
+import type { Tool, ToolContext } from "../core/ports.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { globMatcher } from "./glob.ts";
 import { absolute } from "./paths.ts";

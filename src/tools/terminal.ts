@@ -1,6 +1,7 @@
 // Runs a command in the computer's shell. The sandbox, blocked commands, asks and stopping its processes are the computer's.
 import * as z from "zod/mini";
-import type { ExecResult, Tool } from "../core/ports.ts";
+import type { ExecResult } from "../core/computer.ts";
+import type { Tool } from "../core/ports.ts";
 import { StewardError } from "../std/error.ts";
 import { absolute } from "./paths.ts";
 

@@ -1,5 +1,5 @@
 // Applications of a Linux desktop: .desktop entries, and the window manager by wmctrl. Runs outside the sandbox, arguments only.
-import type { Computer, ExecResult } from "../../core/ports.ts";
+import type { Computer, ExecResult } from "../../core/computer.ts";
 import { StewardError } from "../../std/error.ts";
 import { visible } from "../../std/text.ts";
 import type { Desktop } from "./desktop.ts";

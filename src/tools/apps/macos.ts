@@ -1,5 +1,5 @@
 // Applications of macOS by `open` and `osascript`. Names are arguments of fixed scripts, never part of one.
-import type { Computer } from "../../core/ports.ts";
+import type { Computer } from "../../core/computer.ts";
 import { StewardError } from "../../std/error.ts";
 import type { Desktop } from "./desktop.ts";
 import { pick, suggestion } from "./match.ts";

@@ -1,0 +1,124 @@
+// Pieces of the page that need no browser: its table of calls, Markdown that grows, addresses that may be followed.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Lexer, type Token } from "marked";
+import { routes } from "../src/core/api.ts";
+import { paths } from "../src/web/api.ts";
+import { parse, safeAddress, words } from "../src/web/blocks.ts";
+
+test("the page's calls are those of the table of routes", () => {
+  const wanted = Object.fromEntries(
+    Object.keys(paths).map((name) => [name, `${routes[name as keyof typeof paths].method} ${routes[name as keyof typeof paths].path}`]),
+  );
+  assert.deepEqual(paths, wanted);
+});
+
+const pieces = [
+  "# Title\n\n",
+  "Some *words* and `code`.\n",
+  "\n",
+  "- one\n- two\n",
+  "\n- three\n",
+  "1. first\n\n   more of it\n",
+  "```js\nlet a = 1;\n\n",
+  "```\n",
+  "| a | b |\n|---|---|\n| 1 | 2 |\n",
+  "> quoted\n",
+  "---\n",
+  "<div>raw</div>\n\n",
+  "a line\n===\n",
+  "    indented\n",
+  "\r\n\r\n",
+];
+
+test("Markdown that grows piece by piece ends as the whole would, and a closed block is never parsed again", () => {
+  const ids = { last: 0 };
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 14 }), fc.array(fc.nat(30), { maxLength: 10 }), (texts, cuts) => {
+      const id = `growing-${++ids.last}`;
+      const whole = texts.join("");
+      const ends = [...new Set([...cuts.map((cut) => Math.min(whole.length, cut * 7)), whole.length])].sort((a, b) => a - b);
+      let closed: unknown[] = [];
+      for (const end of ends) {
+        const now = parse(id, whole.slice(0, end));
+        assert.equal(now.text.startsWith(now.closed.map(({ raw }) => raw).join("")), true);
+        assert.deepEqual(
+          now.closed.slice(0, closed.length).every((token, index) => token === closed[index]),
+          true,
+        );
+        closed = now.closed;
+      }
+      const grown = parse(id, whole);
+      const blocks = (tokens: readonly Token[]): string[] =>
+        tokens.filter(({ type }) => type !== "space").map(({ type, raw }) => `${type} ${raw.trim()}`);
+      assert.deepEqual(blocks([...grown.closed, ...grown.open]), blocks(new Lexer({ gfm: true, breaks: true }).lex(grown.text)));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a long reply costs what its open block costs, not what it has grown to", () => {
+  const text = "A paragraph of some words, **bold** and `code`, to be read.\n\n".repeat(800);
+  const begun = performance.now();
+  for (let end = 0; end < text.length; end += 16) parse("long", text.slice(0, end));
+  const took = performance.now() - begun;
+  assert.ok(took < 3000, `${Math.round(took)} ms for ${Math.ceil(text.length / 16)} pieces`);
+});
+
+test("text that is another text now is parsed anew", () => {
+  parse("changed", "one\n\ntwo\n\nthree");
+  assert.deepEqual(
+    parse("changed", "ONE\n\ntwo")
+      .closed.map(({ raw }) => raw)
+      .concat(parse("changed", "ONE\n\ntwo").open.map(({ raw }) => raw))
+      .join(""),
+    "ONE\n\ntwo",
+  );
+});
+
+test("only http, https and mailto are addresses", () => {
+  const refused = [
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    " javascript:alert(1)",
+    "java\nscript:alert(1)",
+    "javascript&#58;alert(1)",
+    "&#x6a;avascript:alert(1)",
+    "data:text/html,<script>1</script>",
+    "vbscript:x",
+    "file:///etc/passwd",
+    "/api/logout",
+    "//evil.example",
+    "blob:http://a/b",
+    "",
+    "about:blank",
+  ];
+  assert.deepEqual(
+    refused.filter((href) => safeAddress(href)),
+    [],
+  );
+  assert.deepEqual(
+    ["https://a.example/x?y=1&amp;z=2", "http://b.example", "mailto:me@c.example"].map((href) => safeAddress(href)?.href),
+    ["https://a.example/x?y=1&z=2", "http://b.example/", "mailto:me@c.example"],
+  );
+});
+
+test("character references become characters, unknown ones stay as they are", () => {
+  assert.equal(
+    words("a &lt;b&gt; &amp;amp; &#65;&#x42; &nosuch; &#0; &#xd800; &#99999999;"),
+    "a <b> &amp; AB &nosuch; \ufffd \ufffd &#99999999;",
+  );
+});
+
+test("no part of the page makes elements out of text", () => {
+  const folder = join(import.meta.dirname, "..", "src", "web");
+  const found = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.(tsx?|html)$/.test(file))
+    .filter((file) =>
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|new Function|eval\(|srcdoc/i.test(readFileSync(join(folder, file), "utf8")),
+    );
+  assert.deepEqual(found, []);
+});
