@@ -94,7 +94,13 @@ export function upload(file: File, more: { signal: AbortSignal; progress(share: 
     request.onload = () => {
       if (request.status === 200) return resolve(request.response as Uploaded);
       const { error } = (request.response ?? {}) as { error?: { code: Code; message: string; hint?: string } };
-      reject(new StewardError(error?.code ?? "internal", error?.message ?? `The upload failed (${request.status}).`, error?.hint ? { hint: error.hint } : {}));
+      reject(
+        new StewardError(
+          error?.code ?? "internal",
+          error?.message ?? `The upload failed (${request.status}).`,
+          error?.hint ? { hint: error.hint } : {},
+        ),
+      );
     };
     request.onerror = () => reject(new StewardError("unavailable", "The upload broke off."));
     request.onabort = () => reject(new StewardError("unavailable", "The upload was stopped."));

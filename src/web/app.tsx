@@ -16,8 +16,20 @@ import { view } from "./session.ts";
 import { refreshSessions } from "./sessions.ts";
 
 export function App({ code }: { code?: string | undefined }): VNode | null {
-  if (code && !me.value) return <><Welcome code={code} /><Over /></>;
-  if (me.value === null) return <><Welcome /><Over /></>;
+  if (code && me.value === undefined)
+    return (
+      <>
+        <Welcome code={code} />
+        <Over />
+      </>
+    );
+  if (me.value === null)
+    return (
+      <>
+        <Welcome />
+        <Over />
+      </>
+    );
   if (me.value === undefined) return unreachable.value ? <Unreachable /> : null;
   return <Shell />;
 }
@@ -34,7 +46,9 @@ function Shell(): VNode {
   }, [page, view.value?.title]);
   return (
     <div class={`shell${sidebarHidden.value ? " no-side" : ""}${drawerOpen.value ? " drawer" : ""}`}>
-      <a class="skip" href={`#${page ? "main" : composerId}`}>{page ? "Skip to the page" : "Skip to the message field"}</a>
+      <a class="skip" href={`#${page ? "main" : composerId}`}>
+        {page ? "Skip to the page" : "Skip to the message field"}
+      </a>
       <Sidebar />
       <div class="veil" onClick={() => (drawerOpen.value = false)} />
       <main id="main" tabIndex={-1}>
@@ -50,7 +64,11 @@ function Banner(): VNode | null {
   if (warnings.value.length === 0) return null;
   return (
     <div class="banners">
-      {warnings.value.map((text) => <p key={text} class="banner" role="status"><Icon name="warning" /> <span>{text}</span> <a href="/health">Health</a></p>)}
+      {warnings.value.map((text) => (
+        <p key={text} class="banner" role="status">
+          <Icon name="warning" /> <span>{text}</span> <a href="/health">Health</a>
+        </p>
+      ))}
     </div>
   );
 }
@@ -60,16 +78,27 @@ function Lazy({ name }: { name: string }): VNode {
   const [failed, setFailed] = useState(false);
   const entry = pages.find((page) => page.name === name)!;
   useEffect(() => {
-    entry.load().then((module) => setPage(() => module.Page), () => setFailed(true));
+    entry.load().then(
+      (module) => setPage(() => module.Page),
+      () => setFailed(true),
+    );
   }, []);
   return (
     <div class="page">
       <header class="header">
         <SideButton />
-        <div class="header-title"><h1>{entry.title}</h1></div>
+        <div class="header-title">
+          <h1>{entry.title}</h1>
+        </div>
       </header>
       <div class="page-body" tabIndex={0} role="region" aria-label={entry.title}>
-        {Page ? <Page /> : failed ? <p class="problem">This page could not be loaded. Reload to get the current version.</p> : <p class="quiet late">Opening…</p>}
+        {Page ? (
+          <Page />
+        ) : failed ? (
+          <p class="problem">This page could not be loaded. Reload to get the current version.</p>
+        ) : (
+          <p class="quiet late">Opening…</p>
+        )}
       </div>
     </div>
   );

@@ -24,8 +24,16 @@ export function parse(id: string, given: string): Parsed {
   const tokens = new Lexer({ gfm: true, breaks: true }).lex(text.slice(covered)) as Token[];
   let last = tokens.length - 1;
   while (last > 0 && tokens[last]!.type === "space") last--;
-  const ready = tokens.slice(0, Math.max(0, last));
-  const next: Parsed = { text, closed: ready.length > 0 ? [...closed, ...ready] : closed, covered: covered + ready.reduce((sum, token) => sum + token.raw.length, 0), open: tokens.slice(Math.max(0, last)) };
+  const head = tokens.slice(0, Math.max(0, last));
+  const raw = head.map((token) => token.raw).join("");
+  // The lexer may tidy what it read; only what is there letter by letter is closed.
+  const ready = text.startsWith(raw, covered) ? head : [];
+  const next: Parsed = {
+    text,
+    closed: ready.length > 0 ? [...closed, ...ready] : closed,
+    covered: covered + (ready.length > 0 ? raw.length : 0),
+    open: tokens.slice(ready.length),
+  };
   parsed.delete(id);
   parsed.set(id, next);
   if (parsed.size > KEPT) parsed.delete(parsed.keys().next().value!);
@@ -38,14 +46,32 @@ export function safeAddress(href: string): URL | undefined {
   return url && /^(https?|mailto):$/.test(url.protocol) ? url : undefined;
 }
 
-const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", copy: "©", hellip: "…", mdash: "—", ndash: "–", rarr: "→", larr: "←", times: "×", euro: "€" };
+const named: Record<string, string> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  nbsp: "\u00a0",
+  copy: "©",
+  hellip: "…",
+  mdash: "—",
+  ndash: "–",
+  rarr: "→",
+  larr: "←",
+  times: "×",
+  euro: "€",
+};
 
 /** Character references as characters; they end up in text nodes only. */
 export function words(text: string): string {
   if (!text.includes("&")) return text;
-  return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(\w{2,8}));/g, (whole, decimal: string | undefined, hex: string | undefined, name: string | undefined) => {
-    if (name !== undefined) return named[name] ?? whole;
-    const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
-    return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : "\ufffd";
-  });
+  return text.replace(
+    /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|(\w{2,8}));/g,
+    (whole, decimal: string | undefined, hex: string | undefined, name: string | undefined) => {
+      if (name !== undefined) return named[name] ?? whole;
+      const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
+      return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : "\ufffd";
+    },
+  );
 }

@@ -26,7 +26,29 @@ export interface Piece {
   scope?: string;
 }
 
-for (const [name, language] of Object.entries({ bash, c, cpp, csharp, css, diff, go, ini, java, javascript, json, markdown, php, python, ruby, rust, sql, typescript, xml, yaml })) hljs.registerLanguage(name, language);
+for (const [name, language] of Object.entries({
+  bash,
+  c,
+  cpp,
+  csharp,
+  css,
+  diff,
+  go,
+  ini,
+  java,
+  javascript,
+  json,
+  markdown,
+  php,
+  python,
+  ruby,
+  rust,
+  sql,
+  typescript,
+  xml,
+  yaml,
+}))
+  hljs.registerLanguage(name, language);
 hljs.registerAliases(["console", "shell", "sh", "zsh", "terminal"], { languageName: "bash" });
 
 interface Node {
@@ -37,7 +59,8 @@ interface Node {
 /** Undefined when the language is not known. */
 export function pieces(text: string, lang: string): Piece[] | undefined {
   if (!hljs.getLanguage(lang) || text.length > 50_000) return undefined;
-  const root = (hljs.highlight(text, { language: lang, ignoreIllegals: true }) as unknown as { _emitter: { rootNode: Node } })._emitter.rootNode;
+  const root = (hljs.highlight(text, { language: lang, ignoreIllegals: true }) as unknown as { _emitter: { rootNode: Node } })._emitter
+    .rootNode;
   const list: Piece[] = [];
   const walk = (node: Node, scope: string | undefined): void => {
     for (const child of node.children) {

@@ -32,12 +32,20 @@ function block(token: Token, key: number, live?: boolean): VNode | null {
     case "heading": {
       // The page itself has the first two levels.
       const Tag = `h${Math.min(6, one.depth + 2)}` as "h3";
-      return <Tag key={key} class={`h${one.depth}`}>{inline(one.tokens)}</Tag>;
+      return (
+        <Tag key={key} class={`h${one.depth}`}>
+          {inline(one.tokens)}
+        </Tag>
+      );
     }
     case "paragraph":
       return <p key={key}>{inline(one.tokens)}</p>;
     case "text":
-      return <p key={key} class="tight">{one.tokens ? inline(one.tokens) : words(one.text)}</p>;
+      return (
+        <p key={key} class="tight">
+          {one.tokens ? inline(one.tokens) : words(one.text)}
+        </p>
+      );
     case "list":
       return list(one as Tokens.List, key);
     case "code":
@@ -49,7 +57,11 @@ function block(token: Token, key: number, live?: boolean): VNode | null {
     case "hr":
       return <hr key={key} />;
     case "html":
-      return one.raw.trim() ? <p key={key} class="raw">{one.raw.trimEnd()}</p> : null;
+      return one.raw.trim() ? (
+        <p key={key} class="raw">
+          {one.raw.trimEnd()}
+        </p>
+      ) : null;
     default:
       return null;
   }
@@ -58,10 +70,24 @@ function block(token: Token, key: number, live?: boolean): VNode | null {
 function list(token: Tokens.List, key: number): VNode {
   const items = token.items.map((item, index) => (
     <li key={index} class={item.task ? "task" : undefined}>
-      {item.tokens.map((inner, at) => (inner.type === "checkbox" ? <Box key={at} checked={item.checked === true} /> : item.loose || inner.type !== "text" ? block(inner, at) : <span key={at}>{inline((inner as Tokens.Text).tokens)}</span>))}
+      {item.tokens.map((inner, at) =>
+        inner.type === "checkbox" ? (
+          <Box key={at} checked={item.checked === true} />
+        ) : item.loose || inner.type !== "text" ? (
+          block(inner, at)
+        ) : (
+          <span key={at}>{inline((inner as Tokens.Text).tokens)}</span>
+        ),
+      )}
     </li>
   ));
-  return token.ordered ? <ol key={key} start={token.start === "" ? 1 : token.start}>{items}</ol> : <ul key={key}>{items}</ul>;
+  return token.ordered ? (
+    <ol key={key} start={token.start === "" ? 1 : token.start}>
+      {items}
+    </ol>
+  ) : (
+    <ul key={key}>{items}</ul>
+  );
 }
 
 const Box = ({ checked }: { checked: boolean }): VNode => (
@@ -74,10 +100,24 @@ function table(token: Tokens.Table, key: number): VNode {
     <div key={key} class="wide" tabIndex={0} role="region" aria-label="Table">
       <table>
         <thead>
-          <tr>{token.header.map((cell, index) => <th key={index} scope="col" class={side(index)}>{inline(cell.tokens)}</th>)}</tr>
+          <tr>
+            {token.header.map((cell, index) => (
+              <th key={index} scope="col" class={side(index)}>
+                {inline(cell.tokens)}
+              </th>
+            ))}
+          </tr>
         </thead>
         <tbody>
-          {token.rows.map((row, at) => <tr key={at}>{row.map((cell, index) => <td key={index} class={side(index)}>{inline(cell.tokens)}</td>)}</tr>)}
+          {token.rows.map((row, at) => (
+            <tr key={at}>
+              {row.map((cell, index) => (
+                <td key={index} class={side(index)}>
+                  {inline(cell.tokens)}
+                </td>
+              ))}
+            </tr>
+          ))}
         </tbody>
       </table>
     </div>
@@ -103,9 +143,20 @@ function span(token: Token, key: number): ComponentChildren {
     case "br":
       return <br key={key} />;
     case "link":
-      return <Link key={key} href={one.href} text={one.text}>{inline(one.tokens)}</Link>;
+      return (
+        <Link key={key} href={one.href} text={one.text}>
+          {inline(one.tokens)}
+        </Link>
+      );
     case "image":
-      return <Link key={key} href={one.href} text="" title="Pictures from elsewhere are not loaded">{`Picture: ${words(one.text) || "untitled"}`}</Link>;
+      return (
+        <Link
+          key={key}
+          href={one.href}
+          text=""
+          title="Pictures from elsewhere are not loaded"
+        >{`Picture: ${words(one.text) || "untitled"}`}</Link>
+      );
     case "html":
       return /^<br\s*\/?>$/i.test(one.raw) ? <br key={key} /> : one.raw;
     default:
@@ -115,7 +166,16 @@ function span(token: Token, key: number): ComponentChildren {
 
 function Link({ href, text, title, children }: { href: string; text: string; title?: string; children: ComponentChildren }): VNode {
   const url = safeAddress(href);
-  if (!url) return <span title={title}>{children} <span class="host">({href.slice(0, 80)}{href.length > 80 ? "…" : ""})</span></span>;
+  if (!url)
+    return (
+      <span title={title}>
+        {children}{" "}
+        <span class="host">
+          ({href.slice(0, 80)}
+          {href.length > 80 ? "…" : ""})
+        </span>
+      </span>
+    );
   const host = url.protocol === "mailto:" ? url.pathname : url.host;
   return (
     <a href={url.href} target="_blank" rel="noopener noreferrer nofollow" title={title ?? url.href}>

@@ -83,8 +83,10 @@ function isStreaming({ entries }: View): boolean {
 export function guess(row: Row, width: number): number {
   if (row.kind !== "entry") return row.kind === "day" ? 52 : 64;
   const { entry } = row;
-  const lines = (text: string, share: number): number => text.split("\n", 400).reduce((sum, line) => sum + Math.max(1, Math.ceil((line.length * 7.6) / (width * share))), 0);
-  if (entry.kind === "message") return 58 + 24 * entry.parts.reduce((sum, part) => sum + (part.type === "text" ? lines(part.text, 0.78) : 2), 0);
+  const lines = (text: string, share: number): number =>
+    text.split("\n", 400).reduce((sum, line) => sum + Math.max(1, Math.ceil((line.length * 7.6) / (width * share))), 0);
+  if (entry.kind === "message")
+    return 58 + 24 * entry.parts.reduce((sum, part) => sum + (part.type === "text" ? lines(part.text, 0.78) : 2), 0);
   if (entry.kind === "item" && entry.item.kind === "text") return 26 + 26 * lines(entry.item.text, 1);
   return entry.kind === "end" ? 44 : 60;
 }

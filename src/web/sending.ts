@@ -46,7 +46,14 @@ export function draftOf(session: string | undefined): Draft {
 
 export function attach(draft: Draft, files: Iterable<File>): void {
   for (const file of files) {
-    const one: Attachment = { key: crypto.randomUUID(), name: file.name || "pasted file", size: file.size, mime: file.type, share: 0, stop: new AbortController() };
+    const one: Attachment = {
+      key: crypto.randomUUID(),
+      name: file.name || "pasted file",
+      size: file.size,
+      mime: file.type,
+      share: 0,
+      stop: new AbortController(),
+    };
     if (/^image\/(png|jpeg|gif|webp|avif)$/.test(file.type)) one.preview = URL.createObjectURL(file);
     draft.files.value = [...draft.files.value, one];
     const change = (more: Partial<Attachment>): void => {
@@ -111,7 +118,9 @@ export function dropPending(key: string): void {
 
 /** Messages that the log now holds are no longer on their way. */
 export function settlePending(session: string, events: (Stored | LiveEvent)[]): void {
-  const here = new Set(events.flatMap((event) => ("event" in event && event.event.type === "message.received" && event.event.key ? [event.event.key] : [])));
+  const here = new Set(
+    events.flatMap((event) => ("event" in event && event.event.type === "message.received" && event.event.key ? [event.event.key] : [])),
+  );
   if (here.size > 0) pending.value = pending.value.filter((one) => one.session !== session || !here.has(one.key));
 }
 

@@ -92,10 +92,15 @@ async function loadNewest(mine: Open): Promise<void> {
 }
 
 const page = (mine: Open, query: { last: number; before?: number }): Promise<{ events: Stored[] }> =>
-  call("sessions.events", { params: { id: mine.id }, query: Object.fromEntries(Object.entries(query).map(([key, value]) => [key, String(value)])) as never, signal: mine.stop.signal }) as Promise<{ events: Stored[] }>;
+  call("sessions.events", {
+    params: { id: mine.id },
+    query: Object.fromEntries(Object.entries(query).map(([key, value]) => [key, String(value)])),
+    signal: mine.stop.signal,
+  }) as Promise<{ events: Stored[] }>;
 
 /** What is older than this is out of the conversation. */
-const clears = (event: Stored | LiveEvent): boolean => "event" in event && event.event.type === "session.updated" && event.event.cleared === true;
+const clears = (event: Stored | LiveEvent): boolean =>
+  "event" in event && event.event.type === "session.updated" && event.event.cleared === true;
 
 /** The first place in `events` where no turn is open: its start when that is the log's, else after the first turn that ends. */
 function boundary(events: Stored[]): number | undefined {
@@ -229,7 +234,8 @@ function flush(mine: Open): void {
 
 /** What a durable event means outside of the conversation: the list, the journal, the screen reader. */
 function notice(mine: Open, { event }: Stored): void {
-  if (event.type === "turn.started" || event.type === "turn.completed" || event.type === "session.updated" || event.type === "ask.opened") refreshSoon();
+  if (event.type === "turn.started" || event.type === "turn.completed" || event.type === "session.updated" || event.type === "ask.opened")
+    refreshSoon();
   if (event.type === "item.completed" && event.item.kind === "tool" && event.item.result?.undo) void refreshJournal(mine.id);
   if (event.type === "item.completed" && event.item.kind === "text") spoken.value = `Steward: ${event.item.text.slice(0, 400)}`;
   if (event.type === "ask.opened") spoken.value = `Steward asks: ${event.ask.prompt}`;

@@ -23,7 +23,7 @@ const timers: { refresh?: ReturnType<typeof setTimeout>; search?: ReturnType<typ
 
 export async function refreshSessions(): Promise<void> {
   const limit = Math.max(100, sessions.value.length);
-  const answer = await call("sessions.list", { query: { limit: String(limit) } as never }).catch(() => undefined);
+  const answer = await call("sessions.list", { query: { limit: String(limit) } }).catch(() => undefined);
   if (!answer) return;
   sessions.value = answer.sessions;
   total.value = answer.total;
@@ -40,7 +40,7 @@ export function refreshSoon(): void {
 export async function moreSessions(): Promise<void> {
   const before = sessions.value.at(-1)?.updatedAt;
   if (before === undefined) return;
-  const answer = await telling(call("sessions.list", { query: { limit: "100", before: String(Math.floor(before)) } as never }));
+  const answer = await telling(call("sessions.list", { query: { limit: "100", before: String(Math.floor(before)) } }));
   if (!answer) return;
   const known = new Set(sessions.value.map(({ id }) => id));
   sessions.value = [...sessions.value, ...answer.sessions.filter(({ id }) => !known.has(id))];
@@ -60,7 +60,7 @@ export function search(text: string): void {
   const asked = new AbortController();
   timers.asked = asked;
   timers.search = setTimeout(() => {
-    call("sessions.list", { query: { q, limit: "50" } as never, signal: asked.signal })
+    call("sessions.list", { query: { q, limit: "50" }, signal: asked.signal })
       .then((answer) => {
         found.value = answer.sessions;
         searching.value = false;

@@ -49,7 +49,10 @@ const hostOf = (url: string): string => URL.parse(url)?.host ?? url;
 export function titleOf(call: ToolCall): { icon: IconName; title: string; code?: string } {
   const make = known[call.tool];
   if (!make) {
-    const words = call.tool.replace(/^mcp_+/, "").replace(/[_.-]+/g, " ").trim();
+    const words = call.tool
+      .replace(/^mcp_+/, "")
+      .replace(/[_.-]+/g, " ")
+      .trim();
     return { icon: "tool", title: words.charAt(0).toUpperCase() + words.slice(1) };
   }
   const [icon, title, code] = make(call.input);
@@ -63,12 +66,21 @@ export function stateOf(entry: ToolEntry, asked: boolean): ToolState {
   return asked ? "asking" : "waiting";
 }
 
-const wasCancelled = ({ error }: ToolResult): boolean => /^(command was stopped|cancelled|stopped|not run\b|the turn was cancelled)/i.test(error ?? "");
+const wasCancelled = ({ error }: ToolResult): boolean =>
+  /^(command was stopped|cancelled|stopped|not run\b|the turn was cancelled)/i.test(error ?? "");
 
 /** Their ask or plan is drawn as such; the call would say it twice. */
-export const speaksForItself = ({ call, result }: { call: ToolCall; result?: ToolResult }): boolean => (call.tool === "ask_person" || call.tool === "show_plan") && result?.success !== false;
+export const speaksForItself = ({ call, result }: { call: ToolCall; result?: ToolResult }): boolean =>
+  (call.tool === "ask_person" || call.tool === "show_plan") && result?.success !== false;
 
-export const stateWords: Record<ToolState, string> = { waiting: "Waiting", asking: "Waits for you", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
+export const stateWords: Record<ToolState, string> = {
+  waiting: "Waiting",
+  asking: "Waits for you",
+  running: "Running",
+  done: "Done",
+  failed: "Failed",
+  cancelled: "Cancelled",
+};
 
 /** The result as a person reads it: text as it is, lists of files as lines, anything else as JSON. */
 export function readable({ output, error, success }: ToolResult): string {
@@ -82,9 +94,11 @@ function outputText(output: unknown): string {
   if (typeof output === "string") return output;
   if (Array.isArray(output)) {
     if (output.every((one) => typeof one === "string")) return output.join("\n");
-    if (output.every(isFile)) return output.map((one) => `${one.type === "dir" ? "▸ " : "  "}${one.name}${one.type === "dir" ? "/" : ""}`).join("\n");
+    if (output.every(isFile))
+      return output.map((one) => `${one.type === "dir" ? "▸ " : "  "}${one.name}${one.type === "dir" ? "/" : ""}`).join("\n");
   }
   return JSON.stringify(output, null, 2);
 }
 
-const isFile = (one: unknown): one is { name: string; type: string } => typeof one === "object" && one !== null && "name" in one && "type" in one && typeof one.name === "string";
+const isFile = (one: unknown): one is { name: string; type: string } =>
+  typeof one === "object" && one !== null && "name" in one && "type" in one && typeof one.name === "string";

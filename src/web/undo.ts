@@ -16,12 +16,12 @@ const merge = (entries: readonly UndoInfo[]): void => {
 };
 
 export async function refreshJournal(session: string): Promise<void> {
-  const answer = await call("undo.list", { query: { session, limit: "200" } as never }).catch(() => undefined);
+  const answer = await call("undo.list", { query: { session, limit: "200" } }).catch(() => undefined);
   if (answer) merge(answer.entries);
 }
 
 export async function wholeJournal(): Promise<UndoInfo[]> {
-  const { entries } = await call("undo.list", { query: { limit: "100" } as never });
+  const { entries } = await call("undo.list", { query: { limit: "100" } });
   merge(entries);
   return entries;
 }

@@ -52,4 +52,8 @@ export const cost = (dollars: number): string => (dollars > 0 && dollars < 0.01 
 export const count = (value: number, one: string, many = `${one}s`): string => `${plain.format(value)} ${value === 1 ? one : many}`;
 
 /** The last part of a path, for titles. */
-export const baseName = (path: string): string => path.replace(/[/\\]+$/, "").split(/[/\\]/).pop() || path;
+export const baseName = (path: string): string =>
+  path
+    .replace(/[/\\]+$/, "")
+    .split(/[/\\]/)
+    .pop() || path;

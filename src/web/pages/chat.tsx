@@ -31,13 +31,38 @@ export function Page(): VNode {
 }
 
 function Conversation({ id }: { id: string | undefined }): VNode {
-  if (trouble.value) return <div class="middle"><h2>This session can't be shown</h2><p>{trouble.value}</p><p><a href="/">Begin a new one</a></p></div>;
-  if (id && !view.value && rows.value.length === 0) return <div class="middle" aria-busy="true"><p class="quiet late">Opening…</p></div>;
+  if (trouble.value)
+    return (
+      <div class="middle">
+        <h2>This session can't be shown</h2>
+        <p>{trouble.value}</p>
+        <p>
+          <a href="/">Begin a new one</a>
+        </p>
+      </div>
+    );
+  if (id && !view.value && rows.value.length === 0)
+    return (
+      <div class="middle" aria-busy="true">
+        <p class="quiet late">Opening…</p>
+      </div>
+    );
   if (rows.value.length === 0) return <Empty id={id} />;
   return (
     <>
-      {loadingOlder.value ? <p class="loading-older" role="status">Loading earlier messages…</p> : null}
-      <List key={id} rows={rows.value} draw={drawRow} guess={guess} label="Conversation" nearTop={() => atStart.value || void loadOlder()} />
+      {loadingOlder.value ? (
+        <p class="loading-older" role="status">
+          Loading earlier messages…
+        </p>
+      ) : null}
+      <List
+        key={id}
+        rows={rows.value}
+        draw={drawRow}
+        guess={guess}
+        label="Conversation"
+        nearTop={() => atStart.value || void loadOlder()}
+      />
     </>
   );
 }
@@ -61,8 +86,14 @@ function Empty({ id }: { id: string | undefined }): VNode {
       <h2>{greeting}.</h2>
       <p>Say what you need in plain words. {modeWords[me.value?.mode ?? ""] ?? ""}</p>
       <div class="chips">
-        {chips.map((chip) => <button key={chip} type="button" onClick={() => use(chip)}>{chip}</button>)}
-        <button type="button" onClick={() => begin("Remember that ")}>Remember that …</button>
+        {chips.map((chip) => (
+          <button key={chip} type="button" onClick={() => use(chip)}>
+            {chip}
+          </button>
+        ))}
+        <button type="button" onClick={() => begin("Remember that ")}>
+          Remember that …
+        </button>
       </div>
     </div>
   );

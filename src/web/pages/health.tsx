@@ -19,15 +19,36 @@ export function Page(): VNode {
   const { data, problem } = useLoad(() => call("health.get"), 5000);
   return (
     <div class="cards">
-      {data ? <Report data={data} /> : <Card id="health-all" title="Health"><Waiting problem={problem} /></Card>}
+      {data ? (
+        <Report data={data} />
+      ) : (
+        <Card id="health-all" title="Health">
+          <Waiting problem={problem} />
+        </Card>
+      )}
       <Changes />
       {isOwner.value ? <Logs /> : null}
     </div>
   );
 }
 
-const parts: Record<string, string> = { llm_connection: "Model", plugins: "Tools", system: "Machine", store: "Storage", sandbox: "Sandbox", settings: "Settings" };
-const tones: Record<string, string> = { healthy: "done", ok: "done", closed: "done", degraded: "asking", "half-open": "asking", unhealthy: "failed", open: "failed" };
+const parts: Record<string, string> = {
+  llm_connection: "Model",
+  plugins: "Tools",
+  system: "Machine",
+  store: "Storage",
+  sandbox: "Sandbox",
+  settings: "Settings",
+};
+const tones: Record<string, string> = {
+  healthy: "done",
+  ok: "done",
+  closed: "done",
+  degraded: "asking",
+  "half-open": "asking",
+  unhealthy: "failed",
+  open: "failed",
+};
 
 function Report({ data }: { data: Report }): VNode {
   const { components = [], breakers = [], memory, queue, caches = {} } = data;
@@ -37,24 +58,48 @@ function Report({ data }: { data: Report }): VNode {
   if (queue) figures.push(["Jobs running", number(queue.running)], ["due", number(queue.due)], ["later", number(queue.later)]);
   return (
     <>
-      <Card id="health-all" title="Parts" aside={<span class={`pill ${tones[data.status] ?? ""}`}><span class={`dot ${tones[data.status] ?? "waiting"}`} aria-hidden="true" />{data.status}</span>}>
+      <Card
+        id="health-all"
+        title="Parts"
+        aside={
+          <span class={`pill ${tones[data.status] ?? ""}`}>
+            <span class={`dot ${tones[data.status] ?? "waiting"}`} aria-hidden="true" />
+            {data.status}
+          </span>
+        }
+      >
         {data.banner ? <p class="notice warning">{data.banner}</p> : null}
         <ul class="lines-list">
           {components.map(({ name, status, message, responseMs, lastCheck }) => (
             <li key={name}>
               <span class={`dot ${tones[status] ?? "waiting"}`} aria-hidden="true" />
-              <span class="grow"><strong>{parts[name] ?? name}</strong> <span class="quiet">{status}</span><small>{message}</small></span>
-              <span class="quiet" title={lastCheck ? wholeTime(lastCheck) : undefined}>{responseMs === undefined ? "" : duration(responseMs)}</span>
+              <span class="grow">
+                <strong>{parts[name] ?? name}</strong> <span class="quiet">{status}</span>
+                <small>{message}</small>
+              </span>
+              <span class="quiet" title={lastCheck ? wholeTime(lastCheck) : undefined}>
+                {responseMs === undefined ? "" : duration(responseMs)}
+              </span>
             </li>
           ))}
           {breakers.map(({ name, state, failures, since: at }) => (
             <li key={`breaker-${name}`}>
               <span class={`dot ${tones[state] ?? "waiting"}`} aria-hidden="true" />
-              <span class="grow"><strong>{name}</strong> <span class="quiet">breaker {state}</span><small>{failures === 0 ? "No failures of late" : `${failures} failures${at ? ` since ${timeOf(at)}` : ""}`}</small></span>
+              <span class="grow">
+                <strong>{name}</strong> <span class="quiet">breaker {state}</span>
+                <small>{failures === 0 ? "No failures of late" : `${failures} failures${at ? ` since ${timeOf(at)}` : ""}`}</small>
+              </span>
             </li>
           ))}
         </ul>
-        <dl class="figures">{figures.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+        <dl class="figures">
+          {figures.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
       </Card>
       {Object.keys(caches).length > 0 ? <Caches caches={caches} /> : null}
     </>
@@ -66,10 +111,34 @@ function Caches({ caches }: { caches: NonNullable<Report["caches"]> }): VNode {
     <Card id="health-caches" title="Caches" about="Repeated reads of what has not changed.">
       <div class="wide" tabIndex={0} role="region" aria-label="Caches">
         <table>
-          <thead><tr><th scope="col">Cache</th><th scope="col" class="to-right">Entries</th><th scope="col" class="to-right">Hits</th><th scope="col" class="to-right">Misses</th><th scope="col" class="to-right">Hit rate</th></tr></thead>
+          <thead>
+            <tr>
+              <th scope="col">Cache</th>
+              <th scope="col" class="to-right">
+                Entries
+              </th>
+              <th scope="col" class="to-right">
+                Hits
+              </th>
+              <th scope="col" class="to-right">
+                Misses
+              </th>
+              <th scope="col" class="to-right">
+                Hit rate
+              </th>
+            </tr>
+          </thead>
           <tbody>
             {Object.entries(caches).map(([name, { size, max_size, hits, misses, hit_rate }]) => (
-              <tr key={name}><th scope="row">{name.replaceAll("_", " ")}</th><td class="to-right">{number(size)} of {number(max_size)}</td><td class="to-right">{number(hits)}</td><td class="to-right">{number(misses)}</td><td class="to-right">{Math.round(hit_rate * 100)} %</td></tr>
+              <tr key={name}>
+                <th scope="row">{name.replaceAll("_", " ")}</th>
+                <td class="to-right">
+                  {number(size)} of {number(max_size)}
+                </td>
+                <td class="to-right">{number(hits)}</td>
+                <td class="to-right">{number(misses)}</td>
+                <td class="to-right">{Math.round(hit_rate * 100)} %</td>
+              </tr>
             ))}
           </tbody>
         </table>
@@ -83,11 +152,24 @@ function Changes(): VNode {
   const entries = data?.map((entry) => journal.value.get(entry.id) ?? entry);
   return (
     <Card id="health-undo" title="What was changed" about="Newest first. Undoing takes back that one change.">
-      {!entries ? <Waiting problem={problem} /> : entries.length === 0 ? <p class="quiet">Nothing yet.</p> : (
+      {!entries ? (
+        <Waiting problem={problem} />
+      ) : entries.length === 0 ? (
+        <p class="quiet">Nothing yet.</p>
+      ) : (
         <ul class="lines-list changes">
           {entries.map(({ id, at, summary, state, reason, changed }) => (
             <li key={id}>
-              <span class="grow">{summary}<small title={wholeTime(at)}>{shortDate(at)}{state === "impossible" || state === "failed" ? ` · ${reason ?? "can't be undone"}` : ""}{changed && changed.length > 0 ? ` · ${changed.slice(0, 3).join(", ")}${changed.length > 3 ? ` and ${changed.length - 3} more` : ""}` : ""}</small></span>
+              <span class="grow">
+                {summary}
+                <small title={wholeTime(at)}>
+                  {shortDate(at)}
+                  {state === "impossible" || state === "failed" ? ` · ${reason ?? "can't be undone"}` : ""}
+                  {changed && changed.length > 0
+                    ? ` · ${changed.slice(0, 3).join(", ")}${changed.length > 3 ? ` and ${changed.length - 3} more` : ""}`
+                    : ""}
+                </small>
+              </span>
               {state === "impossible" ? <span class="quiet">Can't be undone</span> : <Undo ids={[id]} what={summary} />}
             </li>
           ))}
@@ -98,10 +180,25 @@ function Changes(): VNode {
 }
 
 function Logs(): VNode {
-  const { data, problem, again } = useLoad(() => call("logs.tail", { query: { lines: "200" } as never }));
+  const { data, problem, again } = useLoad(() => call("logs.tail", { query: { lines: "200" } }));
   return (
-    <Card id="health-logs" title="Log" about="The newest lines; secrets are taken out." aside={<button type="button" class="small" onClick={again}>Read again</button>}>
-      {data ? <pre class="pane log" tabIndex={0} role="region" aria-label="Log">{data.lines.map(logLine).join("\n") || "It is empty."}</pre> : <Waiting problem={problem} />}
+    <Card
+      id="health-logs"
+      title="Log"
+      about="The newest lines; secrets are taken out."
+      aside={
+        <button type="button" class="small" onClick={again}>
+          Read again
+        </button>
+      }
+    >
+      {data ? (
+        <pre class="pane log" tabIndex={0} role="region" aria-label="Log">
+          {data.lines.map(logLine).join("\n") || "It is empty."}
+        </pre>
+      ) : (
+        <Waiting problem={problem} />
+      )}
     </Card>
   );
 }
@@ -111,7 +208,9 @@ function logLine(line: string): string {
   try {
     const { time, at, level, message, msg = message, ...rest } = JSON.parse(line) as Record<string, unknown>;
     const when = time ?? at;
-    const fields = Object.entries(rest).filter(([name]) => name !== "pid" && name !== "hostname").map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+    const fields = Object.entries(rest)
+      .filter(([name]) => name !== "pid" && name !== "hostname")
+      .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
     return `${typeof when === "string" || typeof when === "number" ? timeOf(+new Date(when)) : ""} ${String(level ?? "").padEnd(7)} ${String(msg ?? "")} ${fields.join(" ")}`.trim();
   } catch {
     return line;

@@ -28,7 +28,9 @@ export function Page(): VNode {
           <LinkCard />
           <TokensCard />
         </>
-      ) : <GrantsCard />}
+      ) : (
+        <GrantsCard />
+      )}
       <About />
     </div>
   );
@@ -42,7 +44,10 @@ const named: Record<string, { label: string; about: string; keyless?: boolean }>
   "kimi-code": { label: "Kimi Code", about: "Moonshot AI's coding models." },
   moonshot: { label: "Moonshot", about: "Moonshot AI's platform." },
   anthropic: { label: "Anthropic", about: "Claude models." },
-  compatible: { label: "OpenAI-compatible", about: "Any endpoint that speaks the OpenAI format. Its address is set with steward config set providers.compatible.baseUrl." },
+  compatible: {
+    label: "OpenAI-compatible",
+    about: "Any endpoint that speaks the OpenAI format. Its address is set with steward config set providers.compatible.baseUrl.",
+  },
 };
 
 function ModelCard(): VNode {
@@ -50,24 +55,41 @@ function ModelCard(): VNode {
   const known = models.value;
   const probe = async (): Promise<void> => {
     setProbing(true);
-    const answer = await telling(call("models.list", { query: { probe: "1" } as never }));
+    const answer = await telling(call("models.list", { query: { probe: "1" } }));
     if (answer) models.value = answer;
     setProbing(false);
   };
   return (
-    <Card id="set-model" title="Model" about="Who reads what you write and decides what to do." aside={<button type="button" class="small" disabled={probing} onClick={() => void probe()}>{probing ? "Testing…" : "Test all"}</button>}>
+    <Card
+      id="set-model"
+      title="Model"
+      about="Who reads what you write and decides what to do."
+      aside={
+        <button type="button" class="small" disabled={probing} onClick={() => void probe()}>
+          {probing ? "Testing…" : "Test all"}
+        </button>
+      }
+    >
       {known ? (
         <>
           <Default known={known} />
-          <ul class="providers">{known.providers.map((provider) => <ProviderRow key={provider.name} provider={provider} />)}</ul>
+          <ul class="providers">
+            {known.providers.map((provider) => (
+              <ProviderRow key={provider.name} provider={provider} />
+            ))}
+          </ul>
         </>
-      ) : <Waiting problem="" />}
+      ) : (
+        <Waiting problem="" />
+      )}
     </Card>
   );
 }
 
 function Default({ known }: { known: Answered<"models.list"> }): VNode {
-  const all = known.providers.flatMap(({ name, models: offered }) => offered.map((model) => (model.startsWith(`${name}/`) ? model : `${name}/${model}`)));
+  const all = known.providers.flatMap(({ name, models: offered }) =>
+    offered.map((model) => (model.startsWith(`${name}/`) ? model : `${name}/${model}`)),
+  );
   const [text, setText] = useState(known.current);
   const save = async (): Promise<void> => {
     if (!(await telling(call("config.change", { body: { key: "model", value: text.trim() } })))) return;
@@ -78,9 +100,23 @@ function Default({ known }: { known: Answered<"models.list"> }): VNode {
     <form class="field" onSubmit={(event) => (event.preventDefault(), void save())}>
       <label for="default-model">Default model</label>
       <div class="field-row">
-        <input id="default-model" list="all-models" value={text} disabled={!isOwner.value} onInput={(event) => setText(event.currentTarget.value)} spellcheck={false} autocomplete="off" />
-        <datalist id="all-models">{all.map((model) => <option key={model} value={model} />)}</datalist>
-        <button class="primary" disabled={!isOwner.value || !text.trim() || text.trim() === known.current}>Save</button>
+        <input
+          id="default-model"
+          list="all-models"
+          value={text}
+          disabled={!isOwner.value}
+          onInput={(event) => setText(event.currentTarget.value)}
+          spellcheck={false}
+          autocomplete="off"
+        />
+        <datalist id="all-models">
+          {all.map((model) => (
+            <option key={model} value={model} />
+          ))}
+        </datalist>
+        <button class="primary" disabled={!isOwner.value || !text.trim() || text.trim() === known.current}>
+          Save
+        </button>
       </div>
     </form>
   );
@@ -100,7 +136,12 @@ function ProviderRow({ provider }: { provider: Provider }): VNode {
       </div>
       <p class="about">{about?.about ?? ""}</p>
       {problem ? <p class="problem">{problem}</p> : null}
-      {offered.length > 0 ? <p class="quiet models">{offered.slice(0, 12).join(", ")}{offered.length > 12 ? ` and ${offered.length - 12} more` : ""}</p> : null}
+      {offered.length > 0 ? (
+        <p class="quiet models">
+          {offered.slice(0, 12).join(", ")}
+          {offered.length > 12 ? ` and ${offered.length - 12} more` : ""}
+        </p>
+      ) : null}
       {isOwner.value && (!about?.keyless || keySet) ? <KeyField name={name} keySet={keySet} label={about?.label ?? name} /> : null}
     </li>
   );
@@ -117,15 +158,39 @@ function KeyField({ name, keySet, label }: { name: string; keySet: boolean; labe
     await refreshModels();
   };
   const forget = async (): Promise<void> => {
-    if (!(await confirm({ title: `Forget the ${label} key?`, text: "Steward can't use this provider until you give it a key again.", action: "Forget", danger: true }))) return;
+    if (
+      !(await confirm({
+        title: `Forget the ${label} key?`,
+        text: "Steward can't use this provider until you give it a key again.",
+        action: "Forget",
+        danger: true,
+      }))
+    )
+      return;
     if (await telling(call("secrets.remove", { params: { id: name } }))) await refreshModels();
   };
   return (
     <form class="field-row key" onSubmit={(event) => (event.preventDefault(), void save())}>
-      <label class="hidden" for={`key-${name}`}>Key for {label}</label>
-      <input id={`key-${name}`} type="password" value={value} onInput={(event) => setValue(event.currentTarget.value)} placeholder={keySet ? "Replace the stored key" : "Paste a key"} autocomplete="off" spellcheck={false} />
-      <button disabled={!value.trim()} aria-label={`Save the key for ${label}`}>Save</button>
-      {keySet ? <button type="button" class="ghost" onClick={() => void forget()} aria-label={`Forget the key for ${label}`}>Forget</button> : null}
+      <label class="hidden" for={`key-${name}`}>
+        Key for {label}
+      </label>
+      <input
+        id={`key-${name}`}
+        type="password"
+        value={value}
+        onInput={(event) => setValue(event.currentTarget.value)}
+        placeholder={keySet ? "Replace the stored key" : "Paste a key"}
+        autocomplete="off"
+        spellcheck={false}
+      />
+      <button disabled={!value.trim()} aria-label={`Save the key for ${label}`}>
+        Save
+      </button>
+      {keySet ? (
+        <button type="button" class="ghost" onClick={() => void forget()} aria-label={`Forget the key for ${label}`}>
+          Forget
+        </button>
+      ) : null}
     </form>
   );
 }
@@ -140,10 +205,35 @@ function About(): VNode {
   };
   if (!who) return <></>;
   const up = (data ?? health.value)?.uptimeSeconds;
-  const facts: [string, string][] = [["Version", who.version], ["Model", models.value?.current ?? "…"], ["Mode", who.mode], ["Sandbox", who.sandbox], ["Home", who.home], ["Workspace", who.workspace], ["You", `${who.person} (${who.role})`], ["Zone", who.zone], ["Running for", up === undefined ? "…" : since(up)]];
+  const facts: [string, string][] = [
+    ["Version", who.version],
+    ["Model", models.value?.current ?? "…"],
+    ["Mode", who.mode],
+    ["Sandbox", who.sandbox],
+    ["Home", who.home],
+    ["Workspace", who.workspace],
+    ["You", `${who.person} (${who.role})`],
+    ["Zone", who.zone],
+    ["Running for", up === undefined ? "…" : since(up)],
+  ];
   return (
-    <Card id="set-about" title="About" aside={<button type="button" class="small" onClick={() => void leave()}>Sign out</button>}>
-      <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+    <Card
+      id="set-about"
+      title="About"
+      aside={
+        <button type="button" class="small" onClick={() => void leave()}>
+          Sign out
+        </button>
+      }
+    >
+      <dl class="facts">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
     </Card>
   );
 }

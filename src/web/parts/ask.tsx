@@ -9,6 +9,8 @@ import { useNow } from "../clock.ts";
 import { telling } from "../notices.ts";
 import { refreshSoon } from "../sessions.ts";
 import { timeOf, wholeTime } from "../words.ts";
+import { focusComposer } from "./composer.tsx";
+import { Fold } from "./fold.tsx";
 import { Icon } from "./icon.tsx";
 
 type AskEntry = Entry & { kind: "ask" };
@@ -26,7 +28,8 @@ export function AskCard({ entry }: { entry: AskEntry }): VNode {
     setSent(true);
     const done = await telling(call("asks.answer", { params: { id: ask.id }, body: one }));
     refreshSoon();
-    if (!done) setSent(false);
+    if (done) focusComposer();
+    else setSent(false);
   };
   const title = `ask-${ask.id}`;
   return (
@@ -35,21 +38,34 @@ export function AskCard({ entry }: { entry: AskEntry }): VNode {
         <Icon name={ask.kind === "approval" ? "shield" : "ask"} />
         <h3 id={title}>{ask.prompt}</h3>
       </header>
-      {ask.shows ? <pre class="shows" tabIndex={0} role="region" aria-label="What will run">{revealed(ask.shows)}</pre> : null}
+      {ask.shows && !answered ? <Shows text={ask.shows} /> : null}
       {answered ? <Answered entry={entry} /> : <Choices entry={entry} busy={sent} answer={(one) => void answer(one)} />}
     </section>
   );
 }
+
+const Shows = ({ text }: { text: string }): VNode => (
+  <pre class="shows" tabIndex={0} role="region" aria-label="What it wants to do">
+    {revealed(text)}
+  </pre>
+);
 
 function Answered({ entry: { ask, answered } }: { entry: AskEntry }): VNode | null {
   if (!answered) return null;
   const { by, answer, at } = answered;
   const allowed = ask.kind !== "approval" || answer.choice === "allow";
   return (
-    <p class={`verdict ${allowed ? "good" : "bad"}`} title={wholeTime(at)}>
-      <Icon name={allowed ? "check" : "close"} /> {verdict(ask.kind, answer, by)}
-      <span class="quiet"> · {timeOf(at)}</span>
-    </p>
+    <>
+      <p class={`verdict ${allowed ? "good" : "bad"}`} title={wholeTime(at)}>
+        <Icon name={allowed ? "check" : "close"} /> {verdict(ask.kind, answer, by)}
+        <span class="quiet"> · {timeOf(at)}</span>
+      </p>
+      {ask.shows ? (
+        <Fold id={`ask/${ask.id}`} title="What it wanted to do">
+          {() => <Shows text={ask.shows ?? ""} />}
+        </Fold>
+      ) : null}
+    </>
   );
 }
 
@@ -75,7 +91,11 @@ function Choices(given: Choosing): VNode {
       {ask.kind === "approval" ? <Approval {...given} /> : null}
       {ask.kind === "choice" ? (
         <div class="actions">
-          {ask.options.map((option) => <button key={option} type="button" disabled={given.busy} onClick={() => given.answer({ choice: option })}>{option}</button>)}
+          {ask.options.map((option) => (
+            <button key={option} type="button" disabled={given.busy} onClick={() => given.answer({ choice: option })}>
+              {option}
+            </button>
+          ))}
         </div>
       ) : null}
       {ask.kind === "text" ? <Words {...given} /> : null}
@@ -90,18 +110,35 @@ function Approval({ entry: { ask }, busy, answer }: Choosing): VNode {
   return (
     <>
       <div class="actions">
-        <button type="button" class="primary" disabled={busy} onClick={() => answer({ choice: "allow", for: "once" })}>Allow once</button>
-        <button type="button" disabled={busy} onClick={() => answer({ choice: "allow", for: "task" })}>Allow for this task</button>
-        <button type="button" class="danger" disabled={busy} onClick={() => answer({ choice: "deny" })}>Deny</button>
+        <button type="button" class="primary" disabled={busy} onClick={() => answer({ choice: "allow", for: "once" })}>
+          Allow once
+        </button>
+        <button type="button" disabled={busy} onClick={() => answer({ choice: "allow", for: "task" })}>
+          Allow for this task
+        </button>
+        <button type="button" class="danger" disabled={busy} onClick={() => answer({ choice: "deny" })}>
+          Deny
+        </button>
       </div>
       {ask.scope ? (
         <div class="lasting">
-          <button type="button" class="ghost" disabled={busy} onClick={() => answer({ choice: "allow", for: "scope", until: Date.now() + term })}>
+          <button
+            type="button"
+            class="ghost"
+            disabled={busy}
+            onClick={() => answer({ choice: "allow", for: "scope", until: Date.now() + term })}
+          >
             Allow always for <code>{revealed(ask.scope)}</code>
           </button>
-          <label class="hidden" for={id}>How long</label>
+          <label class="hidden" for={id}>
+            How long
+          </label>
           <select id={id} value={String(term)} disabled={busy} onChange={(event) => setTerm(Number(event.currentTarget.value))}>
-            {terms.map(({ label, ms }) => <option key={ms} value={ms}>{label}</option>)}
+            {terms.map(({ label, ms }) => (
+              <option key={ms} value={ms}>
+                {label}
+              </option>
+            ))}
           </select>
         </div>
       ) : null}
@@ -113,9 +150,20 @@ function Words({ entry: { ask }, busy, answer }: Choosing): VNode {
   const [text, setText] = useState("");
   return (
     <form class="words" onSubmit={(event) => (event.preventDefault(), text.trim() && answer({ choice: text.trim() }))}>
-      <label class="hidden" for={`words-${ask.id}`}>Your answer</label>
-      <input id={`words-${ask.id}`} value={text} disabled={busy} onInput={(event) => setText(event.currentTarget.value)} autocomplete="off" placeholder="Your answer" />
-      <button class="primary" disabled={busy || !text.trim()}>Answer</button>
+      <label class="hidden" for={`words-${ask.id}`}>
+        Your answer
+      </label>
+      <input
+        id={`words-${ask.id}`}
+        value={text}
+        disabled={busy}
+        onInput={(event) => setText(event.currentTarget.value)}
+        autocomplete="off"
+        placeholder="Your answer"
+      />
+      <button class="primary" disabled={busy || !text.trim()}>
+        Answer
+      </button>
     </form>
   );
 }

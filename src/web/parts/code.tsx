@@ -20,7 +20,19 @@ export function CodeBlock({ text, lang, live }: { text: string; lang: string; li
         <CopyButton text={text} what="code" />
       </figcaption>
       <pre tabIndex={0} role="region" aria-label={`Code${lang ? `, ${lang}` : ""}`}>
-        <code>{pieces && !live ? pieces.map((piece, index) => (piece.scope ? <span key={index} class={`hl-${piece.scope}`}>{piece.text}</span> : piece.text)) : text}</code>
+        <code>
+          {pieces && !live
+            ? pieces.map((piece, index) =>
+                piece.scope ? (
+                  <span key={index} class={`hl-${piece.scope}`}>
+                    {piece.text}
+                  </span>
+                ) : (
+                  piece.text
+                ),
+              )
+            : text}
+        </code>
       </pre>
     </figure>
   );

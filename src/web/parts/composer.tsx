@@ -37,14 +37,47 @@ export function Composer({ session }: { session: string | undefined }): VNode {
   return (
     <div class="composer-frame">
       <form class={`composer${dragging.value ? " drop" : ""}`} onSubmit={(event) => (event.preventDefault(), send())}>
-        {files.length > 0 ? <ul class="attached">{files.map((one) => <Attached key={one.key} one={one} drop={() => detach(draft, one.key)} />)}</ul> : null}
+        {files.length > 0 ? (
+          <ul class="attached">
+            {files.map((one) => (
+              <Attached key={one.key} one={one} drop={() => detach(draft, one.key)} />
+            ))}
+          </ul>
+        ) : null}
         <Field draft={draft} send={send} session={session} />
         <div class="composer-row">
-          <button type="button" class="ghost round" aria-label="Add files" title="Add files" onClick={() => picker.current?.click()}><Icon name="clip" /></button>
-          <input ref={picker} type="file" multiple hidden onChange={(event) => (attach(draft, event.currentTarget.files ?? []), (event.currentTarget.value = ""))} />
-          <span class="composer-hint" aria-hidden="true">{dragging.value ? "Drop to attach" : uploading ? "Uploading…" : running.value ? "Enter steers · Esc Esc stops" : "Enter sends · Shift+Enter for a new line"}</span>
-          {running.value && session ? <button type="button" class="stop round" aria-label="Stop" title="Stop (Escape twice)" onClick={() => void cancel(session)}><Icon name="stop" /></button> : null}
-          <button class="send round" disabled={empty || uploading} aria-label={running.value ? "Send to the running turn" : "Send"} title="Send"><Icon name="send" /></button>
+          <button type="button" class="ghost round" aria-label="Add files" title="Add files" onClick={() => picker.current?.click()}>
+            <Icon name="clip" />
+          </button>
+          <input
+            ref={picker}
+            type="file"
+            multiple
+            hidden
+            onChange={(event) => (attach(draft, event.currentTarget.files ?? []), (event.currentTarget.value = ""))}
+          />
+          <span class="composer-hint" aria-hidden="true">
+            {dragging.value
+              ? "Drop to attach"
+              : uploading
+                ? "Uploading…"
+                : running.value
+                  ? "Enter steers · Esc Esc stops"
+                  : "Enter sends · Shift+Enter for a new line"}
+          </span>
+          {running.value && session ? (
+            <button type="button" class="stop round" aria-label="Stop" title="Stop (Escape twice)" onClick={() => void cancel(session)}>
+              <Icon name="stop" />
+            </button>
+          ) : null}
+          <button
+            class="send round"
+            disabled={empty || uploading}
+            aria-label={running.value ? "Send to the running turn" : "Send"}
+            title="Send"
+          >
+            <Icon name="send" />
+          </button>
         </div>
       </form>
     </div>
@@ -77,8 +110,19 @@ function Field({ draft, send, session }: { draft: Draft; send(): void; session: 
   };
   return (
     <>
-      <label class="hidden" for={composerId}>Message</label>
-      <textarea id={composerId} ref={field} rows={1} value={text} placeholder={running.value ? "Add to what it is doing…" : "Ask Steward to do something…"} onInput={(event) => (draft.text.value = event.currentTarget.value)} onKeyDown={pressed} onPaste={pasted} />
+      <label class="hidden" for={composerId}>
+        Message
+      </label>
+      <textarea
+        id={composerId}
+        ref={field}
+        rows={1}
+        value={text}
+        placeholder={running.value ? "Add to what it is doing…" : "Ask Steward to do something…"}
+        onInput={(event) => (draft.text.value = event.currentTarget.value)}
+        onKeyDown={pressed}
+        onPaste={pasted}
+      />
     </>
   );
 }
@@ -88,10 +132,14 @@ function Attached({ one, drop }: { one: Attachment; drop(): void }): VNode {
   return (
     <li class={one.problem ? "bad" : ""}>
       {one.preview ? <img src={one.preview} alt="" /> : <Icon name="file" />}
-      <span class="name" title={one.name}>{one.name}</span>
+      <span class="name" title={one.name}>
+        {one.name}
+      </span>
       <span class="quiet">{state}</span>
       {one.file || one.problem ? null : <progress value={one.share} max={1} aria-label={`Uploading ${one.name}`} />}
-      <button type="button" class="ghost tiny" aria-label={`Remove ${one.name}`} onClick={drop}><Icon name="close" /></button>
+      <button type="button" class="ghost tiny" aria-label={`Remove ${one.name}`} onClick={drop}>
+        <Icon name="close" />
+      </button>
     </li>
   );
 }
@@ -114,7 +162,11 @@ function useDrop(draft: Draft): void {
       event.preventDefault();
       attach(draft, event.dataTransfer?.files ?? []);
     };
-    const pairs = [["dragover", over], ["dragleave", left], ["drop", dropped]] as const;
+    const pairs = [
+      ["dragover", over],
+      ["dragleave", left],
+      ["drop", dropped],
+    ] as const;
     for (const [name, run] of pairs) addEventListener(name, run);
     return () => {
       for (const [name, run] of pairs) removeEventListener(name, run);

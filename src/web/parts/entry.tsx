@@ -59,24 +59,48 @@ function ItemRow({ entry, item }: { entry: Entry & { kind: "item" }; item: Item 
     case "plan":
       return <Plan entries={item.entries} />;
     case "notice":
-      return <p class={`notice ${item.level}`}><Icon name={item.level === "info" ? "info" : "warning"} /> <span>{item.text}</span></p>;
+      return (
+        <p class={`notice ${item.level}`}>
+          <Icon name={item.level === "info" ? "info" : "warning"} /> <span>{item.text}</span>
+        </p>
+      );
     case "file":
-      return <div class="files"><FileChip file={item.file} /></div>;
+      return (
+        <div class="files">
+          <FileChip file={item.file} />
+        </div>
+      );
     case "step":
       return <></>;
   }
 }
 
-const Day = ({ at }: { at: number }): VNode => <div class="day"><span>{dayName(at) === "Today" || dayName(at) === "Yesterday" ? dayName(at) : wholeTime(at).replace(/,? at .*|,? \d{1,2}:.*/, "")}</span></div>;
+const Day = ({ at }: { at: number }): VNode => (
+  <div class="day">
+    <span>
+      {dayName(at) === "Today" || dayName(at) === "Yesterday" ? dayName(at) : wholeTime(at).replace(/,? at .*|,? \d{1,2}:.*/, "")}
+    </span>
+  </div>
+);
 
-const Stamp = ({ at }: { at: number }): VNode => <time class="stamp" dateTime={new Date(at).toISOString()} title={wholeTime(at)}>{timeOf(at)}</time>;
+const Stamp = ({ at }: { at: number }): VNode => (
+  <time class="stamp" dateTime={new Date(at).toISOString()} title={wholeTime(at)}>
+    {timeOf(at)}
+  </time>
+);
 
 function Message({ parts, at, state }: { parts: readonly Part[]; at: number; state?: "sending" | "failed" }): VNode {
   const text = textOf([...parts]);
   const files = parts.filter((part) => part.type === "file");
   return (
     <article class={`message ${state ?? ""}`} aria-label="You">
-      {files.length > 0 ? <div class="files">{files.map((file) => <FileChip key={file.id} file={file} />)}</div> : null}
+      {files.length > 0 ? (
+        <div class="files">
+          {files.map((file) => (
+            <FileChip key={file.id} file={file} />
+          ))}
+        </div>
+      ) : null}
       {text ? <div class="bubble">{text}</div> : null}
       <div class="under">{state === "sending" ? <span class="stamp">Sending…</span> : <Stamp at={at} />}</div>
     </article>
@@ -90,8 +114,12 @@ function OnItsWay({ pending }: { pending: Pending }): VNode {
       {pending.problem ? (
         <div class="notice error" role="alert">
           <Icon name="warning" /> <span>Not sent: {pending.problem}</span>
-          <button type="button" class="small" onClick={() => void sayAgain(pending)}>Send again</button>
-          <button type="button" class="ghost small" onClick={() => dropPending(pending.key)}>Drop</button>
+          <button type="button" class="small" onClick={() => void sayAgain(pending)}>
+            Send again
+          </button>
+          <button type="button" class="ghost small" onClick={() => dropPending(pending.key)}>
+            Drop
+          </button>
         </div>
       ) : null}
     </>
@@ -102,14 +130,23 @@ function Reply({ id, text, at, live }: { id: string; text: string; at: number; l
   return (
     <article class={`reply${live ? " live" : ""}`} aria-label="Steward" aria-busy={live}>
       <Markdown id={id} text={text} live={live} />
-      {live ? null : <div class="under"><Stamp at={at} /><CopyButton text={text} what="reply" /></div>}
+      {live ? null : (
+        <div class="under">
+          <Stamp at={at} />
+          <CopyButton text={text} what="reply" />
+        </div>
+      )}
     </article>
   );
 }
 
 const Thinking = ({ id, text, live }: { id: string; text: string; live: boolean }): VNode => (
   <Fold id={`think/${id}`} class="thinking" title={<span class={live ? "shimmer" : ""}>{live ? "Thinking…" : "Thought about it"}</span>}>
-    {() => <div class="thoughts"><Markdown id={`think/${id}`} text={text} live={live} /></div>}
+    {() => (
+      <div class="thoughts">
+        <Markdown id={`think/${id}`} text={text} live={live} />
+      </div>
+    )}
   </Fold>
 );
 
@@ -119,10 +156,17 @@ function Plan({ entries }: { entries: { text: string; state: keyof typeof marks 
   const done = entries.filter(({ state }) => state === "done").length;
   return (
     <section class="plan" aria-label="Plan">
-      <header><Icon name="check" /> Plan <span class="quiet">{done} of {entries.length}</span></header>
+      <header>
+        <Icon name="check" /> Plan{" "}
+        <span class="quiet">
+          {done} of {entries.length}
+        </span>
+      </header>
       <ol>
         {entries.map(({ text, state }, index) => (
-          <li key={index} class={state}><span class="mark-box" role="img" aria-label={marks[state]} /> <span>{text}</span></li>
+          <li key={index} class={state}>
+            <span class="mark-box" role="img" aria-label={marks[state]} /> <span>{text}</span>
+          </li>
         ))}
       </ol>
     </section>
@@ -134,25 +178,54 @@ function FileChip({ file }: { file: FilePart }): VNode {
   const picture = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.mime);
   return (
     <a class={picture ? "picture" : "file-chip"} href={href} target="_blank" rel="noopener" title={`${file.name}, ${bytes(file.size)}`}>
-      {picture ? <img src={href} alt={file.name} loading="lazy" /> : <><Icon name="file" /> <span class="name">{file.name}</span> <span class="quiet">{bytes(file.size)}</span></>}
+      {picture ? (
+        <img src={href} alt={file.name} loading="lazy" />
+      ) : (
+        <>
+          <Icon name="file" /> <span class="name">{file.name}</span> <span class="quiet">{bytes(file.size)}</span>
+        </>
+      )}
     </a>
   );
 }
 
 const Compacted = ({ id, summary }: { id: string; summary: string }): VNode => (
-  <Fold id={id} class="compacted" title="Earlier messages were summed up to save room">{() => <div class="thoughts"><Markdown id={id} text={summary} /></div>}</Fold>
+  <Fold id={id} class="compacted" title="Earlier messages were summed up to save room">
+    {() => (
+      <div class="thoughts">
+        <Markdown id={id} text={summary} />
+      </div>
+    )}
+  </Fold>
 );
 
-const stops = { end: "", length: "Stopped at the length limit", refusal: "The model refused", cancelled: "Stopped", failed: "Failed", limit: "Stopped at a limit" } as const;
+const stops = {
+  end: "",
+  length: "Stopped at the length limit",
+  refusal: "The model refused",
+  cancelled: "Stopped",
+  failed: "Failed",
+  limit: "Stopped at a limit",
+} as const;
 
 function End({ entry }: { entry: Entry & { kind: "end" } }): VNode {
   const { usage, error, stop, model, at, startedAt } = entry;
-  const facts = [stops[stop], model, usage && `${compact(usage.input + usage.output)} tokens`, usage?.cost !== undefined && cost(usage.cost), startedAt !== undefined && duration(at - startedAt)].filter((fact) => fact);
-  const detail = usage ? `${usage.input} in, ${usage.output} out${usage.cached ? `, ${usage.cached} cached` : ""}${usage.thinking ? `, ${usage.thinking} thinking` : ""}` : undefined;
+  const facts = [
+    stops[stop],
+    model,
+    usage && `${compact(usage.input + usage.output)} tokens`,
+    usage?.cost !== undefined && cost(usage.cost),
+    startedAt !== undefined && duration(at - startedAt),
+  ].filter((fact) => fact);
+  const detail = usage
+    ? `${usage.input} in, ${usage.output} out${usage.cached ? `, ${usage.cached} cached` : ""}${usage.thinking ? `, ${usage.thinking} thinking` : ""}`
+    : undefined;
   return (
     <>
       {error ? <Failed entry={entry} /> : null}
-      <p class={`end ${stop}`} title={detail}>{facts.join(" · ")}</p>
+      <p class={`end ${stop}`} title={detail}>
+        {facts.join(" · ")}
+      </p>
     </>
   );
 }
@@ -169,11 +242,15 @@ function Failed({ entry }: { entry: Entry & { kind: "end" } }): VNode | null {
     <div class="failed">
       <Icon name="warning" />
       <div>
-        <p><strong>{error.message}</strong></p>
+        <p>
+          <strong>{error.message}</strong>
+        </p>
         {error.hint ? <p>{error.hint}</p> : null}
         {error.retryAt ? <p class="quiet">It makes sense to try again after {timeOf(error.retryAt)}.</p> : null}
       </div>
-      <button type="button" class="small" disabled={running.value} onClick={again}><Icon name="retry" /> Try again</button>
+      <button type="button" class="small" disabled={running.value} onClick={again}>
+        <Icon name="retry" /> Try again
+      </button>
     </div>
   );
 }
@@ -185,7 +262,11 @@ function Working(): VNode {
   const seconds = turn ? Math.floor((now - turn.at) / 1000) : 0;
   return (
     <p class="working">
-      <span class="beads" aria-hidden="true"><i /><i /><i /></span>
+      <span class="beads" aria-hidden="true">
+        <i />
+        <i />
+        <i />
+      </span>
       <span>{asked ? "Waiting for your answer" : workingWords(turn?.waiting)}</span>
       {seconds >= 3 ? <span class="quiet">{duration(seconds * 1000)}</span> : null}
     </p>
@@ -194,6 +275,7 @@ function Working(): VNode {
 
 function workingWords(waiting: { on: "model" | "retry" | "ask"; until?: number; text?: string } | undefined): string {
   if (waiting?.on === "ask") return "Waiting for your answer";
-  if (waiting?.on === "retry") return `${waiting.text ?? "The model could not be reached."} Trying again${waiting.until ? ` at ${timeOf(waiting.until)}` : ""}`;
+  if (waiting?.on === "retry")
+    return `${waiting.text ?? "The model could not be reached."} Trying again${waiting.until ? ` at ${timeOf(waiting.until)}` : ""}`;
   return waiting?.on === "model" ? "Waiting for the model" : "Working";
 }

@@ -11,13 +11,36 @@ import { Icon } from "./icon.tsx";
 import { Menu, type Choice } from "./menu.tsx";
 import { choices, Rename } from "./sidebar.tsx";
 
-const words: Record<Connection, string> = { connecting: "Connecting", connected: "Connected", reconnecting: "Reconnecting", offline: "Offline", paused: "Paused" };
+const words: Record<Connection, string> = {
+  connecting: "Connecting",
+  connected: "Connected",
+  reconnecting: "Reconnecting",
+  offline: "Offline",
+  paused: "Paused",
+};
 
 export function SideButton(): VNode {
   return (
     <>
-      <button type="button" class="ghost round open-drawer" aria-label="Open the list of sessions" aria-expanded={drawerOpen.value} aria-controls="sidebar" onClick={() => (drawerOpen.value = true)}><Icon name="menu" /></button>
-      <button type="button" class="ghost round toggle-side" aria-label={sidebarHidden.value ? "Show the list of sessions" : "Hide the list of sessions"} title="Sidebar" onClick={() => (sidebarHidden.value = !sidebarHidden.value)}><Icon name="panel" /></button>
+      <button
+        type="button"
+        class="ghost round open-drawer"
+        aria-label="Open the list of sessions"
+        aria-expanded={drawerOpen.value}
+        aria-controls="sidebar"
+        onClick={() => (drawerOpen.value = true)}
+      >
+        <Icon name="menu" />
+      </button>
+      <button
+        type="button"
+        class="ghost round toggle-side"
+        aria-label={sidebarHidden.value ? "Show the list of sessions" : "Hide the list of sessions"}
+        title="Sidebar"
+        onClick={() => (sidebarHidden.value = !sidebarHidden.value)}
+      >
+        <Icon name="panel" />
+      </button>
     </>
   );
 }
@@ -30,12 +53,26 @@ export function Header(): VNode {
     <header class="header">
       <SideButton />
       <div class="header-title">
-        {editing && info ? <Rename one={info} done={() => setEditing(false)} /> : <h1 onDblClick={() => info && setEditing(true)}>{title}</h1>}
+        {editing && info ? (
+          <Rename one={info} done={() => setEditing(false)} />
+        ) : (
+          <h1 onDblClick={() => info && setEditing(true)}>{title}</h1>
+        )}
         <Spent />
       </div>
       <ModelMenu />
-      <span class={`connection ${connection.value}`} role="status"><span class="dot" aria-hidden="true" /><span>{words[connection.value]}</span></span>
-      {info ? <Menu label="More for this session" button={<Icon name="more" />} class="to-left" choices={() => choices(info, () => setEditing(true))} /> : null}
+      <span class={`connection ${connection.value}`} role="status">
+        <span class="dot" aria-hidden="true" />
+        <span>{words[connection.value]}</span>
+      </span>
+      {info ? (
+        <Menu
+          label="More for this session"
+          button={<Icon name="more" />}
+          class="to-left"
+          choices={() => choices(info, () => setEditing(true))}
+        />
+      ) : null}
     </header>
   );
 }
@@ -46,7 +83,11 @@ function Spent(): VNode | null {
   const tokens = ends.reduce((sum, { input, output }) => sum + input + output, 0);
   if (tokens === 0) return null;
   const dollars = ends.reduce((sum, usage) => sum + (usage.cost ?? 0), 0);
-  return <span class="spent">{compact(tokens)} tokens{dollars > 0 ? ` · ${cost(dollars)}` : ""}</span>;
+  return (
+    <span class="spent">
+      {compact(tokens)} tokens{dollars > 0 ? ` · ${cost(dollars)}` : ""}
+    </span>
+  );
 }
 
 function ModelMenu(): VNode {
@@ -56,14 +97,33 @@ function ModelMenu(): VNode {
   const shown = pinned ?? known?.current ?? "";
   const id = sessionInPath.value;
   const list = (): Choice[] => {
-    if (!id) return [{ label: shown || "The default model", note: "Change the default in Settings", icon: "sliders", run: () => go("/settings") }];
+    if (!id)
+      return [{ label: shown || "The default model", note: "Change the default in Settings", icon: "sliders", run: () => go("/settings") }];
     return [
       { label: "Default", note: known?.current ?? "", chosen: !pinned, run: () => void pinModel(id, null) },
       ...(known?.providers ?? []).flatMap(({ name, ready, problem, models: offered }) => {
         const names = offered.map((model) => (model.startsWith(`${name}/`) ? model : `${name}/${model}`));
-        return names.map((model): Choice => ({ label: model, chosen: pinned === model, disabled: !ready, ...(ready ? {} : { note: problem ?? "Needs a key" }), run: () => void pinModel(id, model) }));
+        return names.map((model): Choice => ({
+          label: model,
+          chosen: pinned === model,
+          disabled: !ready,
+          ...(ready ? {} : { note: problem ?? "Needs a key" }),
+          run: () => void pinModel(id, model),
+        }));
       }),
     ];
   };
-  return <Menu label={`Model: ${shown || "default"}`} class="model-menu to-left" button={<><span class="model-name">{shown.replace(/^[^/]*\//, "") || "model"}</span><Icon name="chevron" class="turn" /></>} choices={list} />;
+  return (
+    <Menu
+      label={`Model: ${shown || "default"}`}
+      class="model-menu to-left"
+      button={
+        <>
+          <span class="model-name">{shown.replace(/^[^/]*\//, "") || "model"}</span>
+          <Icon name="chevron" class="turn" />
+        </>
+      }
+      choices={list}
+    />
+  );
 }

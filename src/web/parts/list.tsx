@@ -70,7 +70,15 @@ interface Place<R extends { key: string }> {
 export function List<R extends { key: string }>({ rows, draw, guess, nearTop, label }: Rows<R>): VNode {
   const scroller = useRef<HTMLDivElement>(null);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  const place = (useRef<Place<R>>(null).current ??= { layout: new Layout<R>(), stuck: true, top: 0, view: 800, first: 0, last: 0, seen: "" });
+  const place = (useRef<Place<R>>(null).current ??= {
+    layout: new Layout<R>(),
+    stuck: true,
+    top: 0,
+    view: 800,
+    first: 0,
+    last: 0,
+    seen: "",
+  });
   const { layout } = place;
 
   if (layout.rows !== rows) keepingAnchor(place, () => layout.place(rows, guess));
@@ -91,9 +99,17 @@ export function List<R extends { key: string }>({ rows, draw, guess, nearTop, la
   return (
     <div class="list-frame">
       <div class="list" ref={scroller} tabIndex={0} role="log" aria-live="off" aria-label={label}>
-        <div class="rows" style={{ paddingTop: `${layout.offsets[place.first] ?? 0}px`, paddingBottom: `${Math.max(0, layout.total - (layout.offsets[place.last] ?? 0))}px` }}>
+        <div
+          class="rows"
+          style={{
+            paddingTop: `${layout.offsets[place.first] ?? 0}px`,
+            paddingBottom: `${Math.max(0, layout.total - (layout.offsets[place.last] ?? 0))}px`,
+          }}
+        >
           {rows.slice(place.first, place.last).map((row) => (
-            <Slot key={row.key} row={row} place={place}>{draw(row)}</Slot>
+            <Slot key={row.key} row={row} place={place}>
+              {draw(row)}
+            </Slot>
           ))}
         </div>
       </div>
@@ -114,7 +130,11 @@ function Slot<R extends { key: string }>({ row, place, children }: { row: R; pla
     place.observer?.observe(here);
     return () => place.observer?.unobserve(here);
   }, []);
-  return <div class="slot" ref={element} data-key={row.key}>{children}</div>;
+  return (
+    <div class="slot" ref={element} data-key={row.key}>
+      {children}
+    </div>
+  );
 }
 
 /** Lays out anew; the first visible row stays where it is on the screen. */

@@ -29,7 +29,19 @@ export function useLoad<T>(ask: () => Promise<T>, everyMs?: number): Loaded<T> {
   return { data, problem, again, set: (value) => set(() => value) };
 }
 
-export function Card({ id, title, about, children, aside }: { id: string; title: string; about?: ComponentChildren; children: ComponentChildren; aside?: ComponentChildren }): VNode {
+export function Card({
+  id,
+  title,
+  about,
+  children,
+  aside,
+}: {
+  id: string;
+  title: string;
+  about?: ComponentChildren;
+  children: ComponentChildren;
+  aside?: ComponentChildren;
+}): VNode {
   return (
     <section class="card" aria-labelledby={id}>
       <div class="card-head">
@@ -42,4 +54,5 @@ export function Card({ id, title, about, children, aside }: { id: string; title:
   );
 }
 
-export const Waiting = ({ problem }: { problem: string }): VNode => (problem ? <p class="problem">{problem}</p> : <p class="quiet late">Loading…</p>);
+export const Waiting = ({ problem }: { problem: string }): VNode =>
+  problem ? <p class="problem">{problem}</p> : <p class="quiet late">Loading…</p>;

@@ -1,5 +1,5 @@
 // A button that opens a small menu: arrow keys move, Escape closes, a click elsewhere closes.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren, VNode } from "preact";
 import { Icon, type IconName } from "./icon.tsx";
 
@@ -14,11 +14,21 @@ export interface Choice {
   run(): void;
 }
 
-export function Menu({ label, button, choices, class: more = "" }: { label: string; button: ComponentChildren; choices: () => readonly Choice[]; class?: string }): VNode {
+export function Menu({
+  label,
+  button,
+  choices,
+  class: more = "",
+}: {
+  label: string;
+  button: ComponentChildren;
+  choices: () => readonly Choice[];
+  class?: string;
+}): VNode {
   const [open, setOpen] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
   const up = open && (frame.current?.getBoundingClientRect().bottom ?? 0) > innerHeight - 240;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return;
     const away = (event: Event): void => {
       if (!frame.current?.contains(event.target as Node)) setOpen(false);
@@ -34,10 +44,22 @@ export function Menu({ label, button, choices, class: more = "" }: { label: stri
   };
   return (
     <div class={`menu-frame ${more}`} ref={frame} onKeyDown={(event) => open && moved(event, frame.current, close)}>
-      <button type="button" class="ghost menu-button" aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} onClick={() => setOpen(!open)}>{button}</button>
+      <button
+        type="button"
+        class="ghost menu-button"
+        aria-haspopup="menu"
+        aria-expanded={open}
+        aria-label={label}
+        title={label}
+        onClick={() => setOpen(!open)}
+      >
+        {button}
+      </button>
       {open ? (
         <div class={`menu${up ? " up" : ""}`} role="menu" aria-label={label}>
-          {choices().map((choice) => <Item key={choice.label + (choice.note ?? "")} choice={choice} close={close} />)}
+          {choices().map((choice) => (
+            <Item key={choice.label + (choice.note ?? "")} choice={choice} close={close} />
+          ))}
         </div>
       ) : null}
     </div>
@@ -48,9 +70,20 @@ function Item({ choice, close }: { choice: Choice; close(): void }): VNode {
   const { label, icon, note, chosen, disabled, danger, run } = choice;
   const radio = chosen !== undefined;
   return (
-    <button type="button" role={radio ? "menuitemradio" : "menuitem"} aria-checked={radio ? chosen : undefined} tabIndex={-1} class={danger ? "danger" : ""} disabled={disabled} onClick={() => (close(), run())}>
+    <button
+      type="button"
+      role={radio ? "menuitemradio" : "menuitem"}
+      aria-checked={radio ? chosen : undefined}
+      tabIndex={-1}
+      class={danger ? "danger" : ""}
+      disabled={disabled}
+      onClick={() => (close(), run())}
+    >
       {radio ? <Icon name="check" class={chosen ? "" : "unseen"} /> : icon ? <Icon name={icon} /> : null}
-      <span>{label}{note ? <small>{note}</small> : null}</span>
+      <span>
+        {label}
+        {note ? <small>{note}</small> : null}
+      </span>
     </button>
   );
 }

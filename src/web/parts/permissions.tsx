@@ -15,14 +15,22 @@ type ListName = "blocked_commands" | "blocked_paths" | "allowed_paths" | "allowe
 const named: Record<string, { label: string; about: string; lists: ListName[]; sudo?: boolean }> = {
   terminal: { label: "Terminal", about: "Run commands in a shell.", lists: ["blocked_commands"], sudo: true },
   filesystem: { label: "Files", about: "Read, write, move and delete files and folders.", lists: ["blocked_paths", "allowed_paths"] },
-  applications: { label: "Applications", about: "Open, quit and switch between apps, and see which run.", lists: ["allowed_apps", "blocked_apps"] },
+  applications: {
+    label: "Applications",
+    about: "Open, quit and switch between apps, and see which run.",
+    lists: ["allowed_apps", "blocked_apps"],
+  },
   browser: { label: "Browser", about: "Visit web pages and act on them in a browser.", lists: [] },
   system: { label: "System", about: "Look at and change settings of this computer.", lists: [] },
   ui_control: { label: "Screen control", about: "See the screen, move the mouse, type keys.", lists: [] },
 };
 
 const listed: Record<ListName, { label: string; about: string; example: string }> = {
-  blocked_commands: { label: "Blocked commands", about: "Never run, also inside longer commands. A seat belt; the sandbox is the wall.", example: "shutdown" },
+  blocked_commands: {
+    label: "Blocked commands",
+    about: "Never run, also inside longer commands. A seat belt; the sandbox is the wall.",
+    example: "shutdown",
+  },
   blocked_paths: { label: "Blocked paths", about: "Neither read nor written, by files and by commands.", example: "~/private" },
   allowed_paths: { label: "Allowed paths", about: "When there are any, only these.", example: "~/projects" },
   allowed_apps: { label: "Allowed apps", about: "Names; * stands for any.", example: "*" },
@@ -44,12 +52,20 @@ export function PermissionsCard(): VNode {
   };
   return (
     <Card id="set-may" title="What it may do" about="Switches hold at once and in every mode.">
-      {data ? Object.entries(data.capabilities).map(([name, one]) => <Row key={name} name={name} one={one} toggle={(on) => void toggle(name, on)} restrict={(change) => void restrict(name, change)} />) : <Waiting problem={problem} />}
+      {data ? (
+        Object.entries(data.capabilities).map(([name, one]) => (
+          <Row key={name} name={name} one={one} toggle={(on) => void toggle(name, on)} restrict={(change) => void restrict(name, change)} />
+        ))
+      ) : (
+        <Waiting problem={problem} />
+      )}
     </Card>
   );
 }
 
-const withPart = (data: Answered<"permissions.get">, name: string, part: Partial<Capability>): Answered<"permissions.get"> => ({ capabilities: { ...data.capabilities, [name]: { ...data.capabilities[name]!, ...part } } });
+const withPart = (data: Answered<"permissions.get">, name: string, part: Partial<Capability>): Answered<"permissions.get"> => ({
+  capabilities: { ...data.capabilities, [name]: { ...data.capabilities[name]!, ...part } },
+});
 
 interface Given {
   name: string;
@@ -64,15 +80,47 @@ function Row({ name, one, toggle, restrict }: Given): VNode {
   return (
     <div class="switch-row">
       <div class="switch-head">
-        <span><label for={id}>{about.label}</label><span class="about" id={`${id}-about`}>{about.about}</span></span>
-        <input id={id} type="checkbox" role="switch" class="switch" checked={one.enabled} aria-describedby={`${id}-about`} onChange={(event) => toggle(event.currentTarget.checked)} />
+        <span>
+          <label for={id}>{about.label}</label>
+          <span class="about" id={`${id}-about`}>
+            {about.about}
+          </span>
+        </span>
+        <input
+          id={id}
+          type="checkbox"
+          role="switch"
+          class="switch"
+          checked={one.enabled}
+          aria-describedby={`${id}-about`}
+          onChange={(event) => toggle(event.currentTarget.checked)}
+        />
       </div>
       {about.lists.length > 0 ? (
         <Fold id={`lists/${name}`} title="Limits" class="limits">
           {() => (
             <>
-              {about.sudo ? <label class="check"><input type="checkbox" checked={one.restrictions.allow_sudo} onChange={(event) => restrict({ allow_sudo: event.currentTarget.checked })} /> <span>Allow <code>sudo</code></span></label> : null}
-              {about.lists.map((list) => <Lines key={list} id={`${id}-${list}`} list={list} values={one.restrictions[list]} change={(values) => restrict({ [list]: values })} />)}
+              {about.sudo ? (
+                <label class="check">
+                  <input
+                    type="checkbox"
+                    checked={one.restrictions.allow_sudo}
+                    onChange={(event) => restrict({ allow_sudo: event.currentTarget.checked })}
+                  />{" "}
+                  <span>
+                    Allow <code>sudo</code>
+                  </span>
+                </label>
+              ) : null}
+              {about.lists.map((list) => (
+                <Lines
+                  key={list}
+                  id={`${id}-${list}`}
+                  list={list}
+                  values={one.restrictions[list]}
+                  change={(values) => restrict({ [list]: values })}
+                />
+              ))}
             </>
           )}
         </Fold>
@@ -81,7 +129,17 @@ function Row({ name, one, toggle, restrict }: Given): VNode {
   );
 }
 
-function Lines({ id, list, values, change }: { id: string; list: ListName; values: readonly string[]; change(values: string[]): void }): VNode {
+function Lines({
+  id,
+  list,
+  values,
+  change,
+}: {
+  id: string;
+  list: ListName;
+  values: readonly string[];
+  change(values: string[]): void;
+}): VNode {
   const [text, setText] = useState("");
   const about = listed[list];
   const add = (): void => {
@@ -91,16 +149,38 @@ function Lines({ id, list, values, change }: { id: string; list: ListName; value
   };
   return (
     <form class="lines" onSubmit={(event) => (event.preventDefault(), add())}>
-      <label for={id}>{about.label} <span class="about">{about.about}</span></label>
+      <label for={id}>
+        {about.label} <span class="about">{about.about}</span>
+      </label>
       <ul class="tags">
         {values.map((value) => (
-          <li key={value}><code>{value}</code><button type="button" class="ghost tiny" aria-label={`Remove ${value} from ${about.label.toLowerCase()}`} onClick={() => change(values.filter((one) => one !== value))}><Icon name="close" /></button></li>
+          <li key={value}>
+            <code>{value}</code>
+            <button
+              type="button"
+              class="ghost tiny"
+              aria-label={`Remove ${value} from ${about.label.toLowerCase()}`}
+              onClick={() => change(values.filter((one) => one !== value))}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
         ))}
         {values.length === 0 ? <li class="quiet none">none</li> : null}
       </ul>
       <div class="field-row">
-        <input id={id} value={text} placeholder={about.example} onInput={(event) => setText(event.currentTarget.value)} spellcheck={false} autocapitalize="off" autocomplete="off" />
-        <button disabled={!text.trim()} aria-label={`Add to ${about.label.toLowerCase()}`}>Add</button>
+        <input
+          id={id}
+          value={text}
+          placeholder={about.example}
+          onInput={(event) => setText(event.currentTarget.value)}
+          spellcheck={false}
+          autocapitalize="off"
+          autocomplete="off"
+        />
+        <button disabled={!text.trim()} aria-label={`Add to ${about.label.toLowerCase()}`}>
+          Add
+        </button>
       </div>
     </form>
   );
@@ -116,10 +196,22 @@ export function GrantsCard(): VNode {
   };
   return (
     <Card id="set-grants" title="Lasting answers" about="What you allowed for longer than one task.">
-      {!data ? <Waiting problem={problem} /> : data.grants.length === 0 ? <p class="quiet">None in force.</p> : (
+      {!data ? (
+        <Waiting problem={problem} />
+      ) : data.grants.length === 0 ? (
+        <p class="quiet">None in force.</p>
+      ) : (
         <ul class="lines-list">
           {data.grants.map(({ id, scope, until }) => (
-            <li key={id}><span><code>{scope}</code><small>until {wholeTime(until)}</small></span><button type="button" class="small" onClick={() => void revoke(id)} aria-label={`Take back ${scope}`}>Take back</button></li>
+            <li key={id}>
+              <span>
+                <code>{scope}</code>
+                <small>until {wholeTime(until)}</small>
+              </span>
+              <button type="button" class="small" onClick={() => void revoke(id)} aria-label={`Take back ${scope}`}>
+                Take back
+              </button>
+            </li>
           ))}
         </ul>
       )}

@@ -23,15 +23,34 @@ export function Sidebar(): VNode {
   return (
     <nav class="sidebar" id="sidebar" aria-label="Sessions">
       <div class="side-top">
-        <a class="brand" href="/" aria-label="Steward, new chat"><Mark /> <span>Steward</span></a>
-        <button type="button" class="ghost round drawer-close" aria-label="Close the list of sessions" onClick={() => (drawerOpen.value = false)}><Icon name="close" /></button>
+        <a class="brand" href="/" aria-label="Steward, new chat">
+          <Mark /> <span>Steward</span>
+        </a>
+        <button
+          type="button"
+          class="ghost round drawer-close"
+          aria-label="Close the list of sessions"
+          onClick={() => (drawerOpen.value = false)}
+        >
+          <Icon name="close" />
+        </button>
       </div>
-      <button type="button" class="new-chat" onClick={newChat} aria-keyshortcuts="Control+N Meta+N"><Icon name="plus" /> New chat <kbd>{mod}N</kbd></button>
+      <button type="button" class="new-chat" onClick={newChat} aria-keyshortcuts="Control+N Meta+N">
+        <Icon name="plus" /> New chat <kbd>{mod}N</kbd>
+      </button>
       <Search />
       <SessionList />
       <div class="side-foot">
         {pages.map(({ name, title, icon }) => (
-          <a key={name} href={`/${name}`} class="side-link" aria-current={path.value === `/${name}` ? "page" : undefined} onClick={() => (drawerOpen.value = false)}><Icon name={icon} /> {title}</a>
+          <a
+            key={name}
+            href={`/${name}`}
+            class="side-link"
+            aria-current={path.value === `/${name}` ? "page" : undefined}
+            onClick={() => (drawerOpen.value = false)}
+          >
+            <Icon name={icon} /> {title}
+          </a>
         ))}
         <ThemeSwitch />
       </div>
@@ -50,9 +69,21 @@ function Search(): VNode {
   };
   return (
     <div class="search" role="search">
-      <label class="hidden" for={searchId}>Search sessions</label>
+      <label class="hidden" for={searchId}>
+        Search sessions
+      </label>
       <Icon name="search" />
-      <input id={searchId} type="search" placeholder="Search" value={query.value} onInput={(event) => search(event.currentTarget.value)} onKeyDown={escaped} autocomplete="off" spellcheck={false} aria-keyshortcuts="Control+K Meta+K" />
+      <input
+        id={searchId}
+        type="search"
+        placeholder="Search"
+        value={query.value}
+        onInput={(event) => search(event.currentTarget.value)}
+        onKeyDown={escaped}
+        autocomplete="off"
+        spellcheck={false}
+        aria-keyshortcuts="Control+K Meta+K"
+      />
       {query.value ? null : <kbd>{mod}K</kbd>}
     </div>
   );
@@ -70,11 +101,23 @@ function SessionList(): VNode {
       {[...groups].map(([name, members]) => (
         <section key={name} aria-label={name}>
           <h2>{name}</h2>
-          <ul>{members.map((one) => <Session key={one.id} one={one} />)}</ul>
+          <ul>
+            {members.map((one) => (
+              <Session key={one.id} one={one} />
+            ))}
+          </ul>
         </section>
       ))}
-      {list.length === 0 ? <p class="side-empty">{query.value.trim() ? (searching.value || !found.value ? "Searching…" : "Nothing found") : "Your sessions will stand here."}</p> : null}
-      {!query.value.trim() && sessions.value.length < total.value ? <button type="button" class="ghost small" onClick={() => void moreSessions()}>Show older</button> : null}
+      {list.length === 0 ? (
+        <p class="side-empty">
+          {query.value.trim() ? (searching.value || !found.value ? "Searching…" : "Nothing found") : "Your sessions will stand here."}
+        </p>
+      ) : null}
+      {!query.value.trim() && sessions.value.length < total.value ? (
+        <button type="button" class="ghost small" onClick={() => void moreSessions()}>
+          Show older
+        </button>
+      ) : null}
     </div>
   );
 }
@@ -83,24 +126,50 @@ function Session({ one }: { one: SessionInfo }): VNode {
   const [editing, setEditing] = useState(false);
   const current = sessionInPath.value === one.id;
   const title = one.title || "Untitled";
-  if (editing) return <li><Rename one={one} done={() => setEditing(false)} /></li>;
+  if (editing)
+    return (
+      <li>
+        <Rename one={one} done={() => setEditing(false)} />
+      </li>
+    );
   return (
     <li class={`session${current ? " current" : ""}`}>
-      <a href={`/s/${one.id}`} aria-current={current ? "page" : undefined} title={wholeTime(one.updatedAt)} onClick={() => (drawerOpen.value = false)}>
+      <a
+        href={`/s/${one.id}`}
+        aria-current={current ? "page" : undefined}
+        title={wholeTime(one.updatedAt)}
+        onClick={() => (drawerOpen.value = false)}
+      >
         <span class="session-title">
-          {one.running ? <span class="dot running" role="img" aria-label="Running" /> : one.asks > 0 ? <span class="dot asking" role="img" aria-label="Waits for you" /> : null}
+          {one.running ? (
+            <span class="dot running" role="img" aria-label="Running" />
+          ) : one.asks > 0 ? (
+            <span class="dot asking" role="img" aria-label="Waits for you" />
+          ) : null}
           {title}
         </span>
-        <span class="session-note">{query.value.trim() && one.snippet ? one.snippet : `${shortDate(one.updatedAt)} · ${count(one.messages, "message")}`}</span>
+        <span class="session-note">
+          {query.value.trim() && one.snippet ? one.snippet : `${shortDate(one.updatedAt)} · ${count(one.messages, "message")}`}
+        </span>
       </a>
-      <Menu label={`More for ${title}`} button={<Icon name="more" />} class="session-menu" choices={() => choices(one, () => setEditing(true))} />
+      <Menu
+        label={`More for ${title}`}
+        button={<Icon name="more" />}
+        class="session-menu"
+        choices={() => choices(one, () => setEditing(true))}
+      />
     </li>
   );
 }
 
 export function choices(one: SessionInfo, edit: () => void): Choice[] {
   const gone = async (): Promise<void> => {
-    const yes = await confirm({ title: "Delete this session?", text: `“${one.title || "Untitled"}” leaves the list. You can bring it back right after, and for seven days from Health.`, action: "Delete", danger: true });
+    const yes = await confirm({
+      title: "Delete this session?",
+      text: `“${one.title || "Untitled"}” leaves the list. You can bring it back right after, and for seven days from Health.`,
+      action: "Delete",
+      danger: true,
+    });
     if (yes) await remove(one);
   };
   return [
@@ -136,7 +205,17 @@ export function Rename({ one, done }: { one: SessionInfo; done(): void }): VNode
     settled.current = true;
     done();
   };
-  return <input ref={field} class="rename" aria-label="Title of the session" defaultValue={one.title} maxLength={200} onBlur={keep} onKeyDown={pressed} />;
+  return (
+    <input
+      ref={field}
+      class="rename"
+      aria-label="Title of the session"
+      defaultValue={one.title}
+      maxLength={200}
+      onBlur={keep}
+      onKeyDown={pressed}
+    />
+  );
 }
 
 const looks: { value: Theme; icon: IconName; label: string }[] = [
@@ -150,7 +229,14 @@ function ThemeSwitch(): VNode {
     <div class="looks" role="radiogroup" aria-label="Colours">
       {looks.map(({ value, icon, label }) => (
         <label key={value} title={label}>
-          <input type="radio" name="theme" value={value} checked={theme.value === value} onChange={() => (theme.value = value)} aria-label={label} />
+          <input
+            type="radio"
+            name="theme"
+            value={value}
+            checked={theme.value === value}
+            onChange={() => (theme.value = value)}
+            aria-label={label}
+          />
           <Icon name={icon} />
         </label>
       ))}

@@ -1,6 +1,7 @@
 // Other ways in: bearer tokens for programs, a one-time link for another browser.
 import { useState } from "preact/hooks";
 import type { VNode } from "preact";
+import type { TokenInfo } from "../../core/api.ts";
 import { call } from "../api.ts";
 import { confirm, telling } from "../notices.ts";
 import { shortDate, timeOf } from "../words.ts";
@@ -19,30 +20,57 @@ export function TokensCard(): VNode {
     again();
   };
   const revoke = async (id: string, name: string): Promise<void> => {
-    if (!(await confirm({ title: `Revoke “${name || "untitled"}”?`, text: "Programs that use this token are shut out at once.", action: "Revoke", danger: true }))) return;
+    if (
+      !(await confirm({
+        title: `Revoke “${name || "untitled"}”?`,
+        text: "Programs that use this token are shut out at once.",
+        action: "Revoke",
+        danger: true,
+      }))
+    )
+      return;
     if (await telling(call("tokens.remove", { params: { id } }))) again();
   };
   return (
     <Card id="set-tokens" title="Tokens" about="For programs that talk to Steward.">
-      {!data ? <Waiting problem={problem} /> : data.tokens.length === 0 ? <p class="quiet">There are none.</p> : (
-        <ul class="lines-list">
-          {data.tokens.map(({ id, label: name, role, createdAt, usedAt }) => (
-            <li key={id}>
-              <span>{name || "untitled"}<small>{role} · made {shortDate(createdAt)} · {usedAt ? `used ${shortDate(usedAt)}` : "never used"}</small></span>
-              <button type="button" class="small" onClick={() => void revoke(id, name)} aria-label={`Revoke ${name || "untitled"}`}>Revoke</button>
-            </li>
-          ))}
-        </ul>
-      )}
+      {data ? <Tokens tokens={data.tokens} revoke={(id, name) => void revoke(id, name)} /> : <Waiting problem={problem} />}
       <form class="field" onSubmit={(event) => (event.preventDefault(), void make())}>
         <label for="token-label">What is it for?</label>
         <div class="field-row">
-          <input id="token-label" value={label} maxLength={100} onInput={(event) => setLabel(event.currentTarget.value)} placeholder="backup script" autocomplete="off" />
+          <input
+            id="token-label"
+            value={label}
+            maxLength={100}
+            onInput={(event) => setLabel(event.currentTarget.value)}
+            placeholder="backup script"
+            autocomplete="off"
+          />
           <button disabled={!label.trim()}>Make a token</button>
         </div>
       </form>
       {made ? <Once text={made} what="token" note="This is shown once. Keep it where the program can read it." /> : null}
     </Card>
+  );
+}
+
+function Tokens({ tokens, revoke }: { tokens: TokenInfo[]; revoke(id: string, name: string): void }): VNode {
+  if (tokens.length === 0) return <p class="quiet">There are none.</p>;
+  return (
+    <ul class="lines-list">
+      {tokens.map(({ id, label, role, createdAt, usedAt }) => (
+        <li key={id}>
+          <span>
+            {label || "untitled"}
+            <small>
+              {role} · made {shortDate(createdAt)} · {usedAt ? `used ${shortDate(usedAt)}` : "never used"}
+            </small>
+          </span>
+          <button type="button" class="small" onClick={() => revoke(id, label)} aria-label={`Revoke ${label || "untitled"}`}>
+            Revoke
+          </button>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -53,7 +81,16 @@ export function LinkCard(): VNode {
     if (made) setLink(made);
   };
   return (
-    <Card id="set-link" title="Another browser" about="A one-time link signs in one more browser that can reach this address." aside={<button type="button" class="small" onClick={() => void make()}>Make a link</button>}>
+    <Card
+      id="set-link"
+      title="Another browser"
+      about="A one-time link signs in one more browser that can reach this address."
+      aside={
+        <button type="button" class="small" onClick={() => void make()}>
+          Make a link
+        </button>
+      }
+    >
       {link ? <Once text={link.url} what="link" note={`Works once, until ${timeOf(link.expiresAt)}.`} /> : null}
     </Card>
   );

@@ -15,14 +15,18 @@ import { Icon } from "./icon.tsx";
 
 export function ToolCard({ entry }: { entry: ToolEntry }): VNode {
   const { call, result } = entry.item;
-  const asked = useComputed(() => view.value?.entries.some((one) => one.kind === "ask" && one.ask.call === call.id && !one.answered) ?? false);
+  const asked = useComputed(
+    () => view.value?.entries.some((one) => one.kind === "ask" && one.ask.call === call.id && !one.answered) ?? false,
+  );
   const state = stateOf(entry, result ? false : asked.value);
   const { icon, title, code } = titleOf(call);
   const shown = result ? readable(result) : (entry.output ?? "");
   return (
     <section class={`tool ${state}`} aria-label={`${title}${code ? ` ${code}` : ""}: ${stateWords[state]}`}>
       <header>
-        <span class="tool-icon"><Icon name={icon} /></span>
+        <span class="tool-icon">
+          <Icon name={icon} />
+        </span>
         <span class="tool-title">
           {title} {code ? <code>{revealed(code)}</code> : null}
         </span>
@@ -33,12 +37,27 @@ export function ToolCard({ entry }: { entry: ToolEntry }): VNode {
       {result && !result.success ? <Pane text={shown || "It failed and said nothing."} bad={state === "failed"} /> : null}
       <footer>
         {result?.success && shown && !isShort(shown) ? (
-          <Fold id={`out/${entry.id}`} title={<>Output <span class="quiet">{lineCount(shown)}</span></>} class="tool-out" open={call.tool === "execute_terminal_command" || call.tool === "list_directory"}>
+          <Fold
+            id={`out/${entry.id}`}
+            title={
+              <>
+                Output <span class="quiet">{lineCount(shown)}</span>
+              </>
+            }
+            class="tool-out"
+            open={call.tool === "execute_terminal_command" || call.tool === "list_directory"}
+          >
             {() => <Pane text={shown} copy />}
           </Fold>
         ) : null}
-        <Fold id={`more/${entry.id}`} title="Details">{() => <Details entry={entry} />}</Fold>
-        {result?.full ? <a class="tool-link" href={`/api/files/${encodeURIComponent(result.full)}`} target="_blank" rel="noopener"><Icon name="download" /> Full output</a> : null}
+        <Fold id={`more/${entry.id}`} title="Details">
+          {() => <Details entry={entry} />}
+        </Fold>
+        {result?.full ? (
+          <a class="tool-link" href={`/api/files/${encodeURIComponent(result.full)}`} target="_blank" rel="noopener">
+            <Icon name="download" /> Full output
+          </a>
+        ) : null}
         {result?.undo?.length ? <Undo ids={result.undo} what={title} /> : null}
       </footer>
     </section>
@@ -54,7 +73,11 @@ const lineCount = (text: string): string => {
 function State({ state, since, result }: { state: ToolState; since: number; result: ToolResult | undefined }): VNode {
   return (
     <span class="tool-state">
-      {result?.cached ? <span class="chip" title="Nothing has changed since it was last asked">cached</span> : null}
+      {result?.cached ? (
+        <span class="chip" title="Nothing has changed since it was last asked">
+          cached
+        </span>
+      ) : null}
       {result?.ms !== undefined && result.ms >= 1 ? <span class="quiet">{duration(result.ms)}</span> : null}
       {state === "running" ? <Running since={since} /> : null}
       <span class={`dot ${state}`} aria-hidden="true" />
@@ -77,22 +100,31 @@ export function Pane({ text, live, bad, copy }: { text: string; live?: boolean; 
   const shown = text.length > 100_000 ? `${text.slice(0, 100_000)}\n…` : text;
   return (
     <div class={`pane-frame${bad ? " bad" : ""}`}>
-      <pre class="pane" ref={pane} tabIndex={0} role="region" aria-label="Output">{revealed(plain(shown))}</pre>
+      <pre class="pane" ref={pane} tabIndex={0} role="region" aria-label="Output">
+        {revealed(plain(shown))}
+      </pre>
       {copy ? <CopyButton text={text} what="output" /> : null}
     </div>
   );
 }
 
 /** Colours of a terminal and rewritten lines (progress bars) are not for a page. */
-// oxlint-disable-next-line no-control-regex
-const plain = (text: string): string => text.replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, "").replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "").replace(/\r/g, "");
+const plain = (text: string): string =>
+  text
+    // oxlint-disable-next-line no-control-regex
+    .replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, "")
+    .replace(/\r\n/g, "\n")
+    .replace(/[^\n]*\r(?=[^\n])/g, "")
+    .replace(/\r/g, "");
 
 function Details({ entry }: { entry: ToolEntry }): VNode {
   const { call, result } = entry.item;
   const input = call.invalid ?? JSON.stringify(call.input, null, 2) ?? "{}";
   return (
     <div class="details">
-      <h4>Asked for: <code>{call.tool}</code></h4>
+      <h4>
+        Asked for: <code>{call.tool}</code>
+      </h4>
       <Pane text={input} copy />
       {result ? (
         <>
@@ -109,10 +141,27 @@ export function Undo({ ids, what }: { ids: readonly string[]; what: string }): V
   const busy = ids.some((id) => undoing.value.has(id));
   const left = ids.filter((id) => (journal.value.get(id)?.state ?? "done") === "done");
   const stuck = entries.find(({ state }) => state === "impossible" || state === "failed");
-  if (left.length === 0 && stuck) return <span class="undo-state bad" title={stuck.reason}>Can't be undone{stuck.reason ? `: ${stuck.reason}` : ""}</span>;
-  if (left.length === 0) return <span class="undo-state"><Icon name="check" /> Undone</span>;
+  if (left.length === 0 && stuck)
+    return (
+      <span class="undo-state bad" title={stuck.reason}>
+        Can't be undone{stuck.reason ? `: ${stuck.reason}` : ""}
+      </span>
+    );
+  if (left.length === 0)
+    return (
+      <span class="undo-state">
+        <Icon name="check" /> Undone
+      </span>
+    );
   return (
-    <button type="button" class="undo" disabled={busy} onClick={() => void undo(left)} aria-label={`Undo: ${what}`} title={entries.map(({ summary }) => summary).join("\n")}>
+    <button
+      type="button"
+      class="undo"
+      disabled={busy}
+      onClick={() => void undo(left)}
+      aria-label={`Undo: ${what}`}
+      title={entries.map(({ summary }) => summary).join("\n")}
+    >
       <Icon name="undo" /> {busy ? "Undoing…" : "Undo"}
     </button>
   );

@@ -29,14 +29,17 @@ const codeIn = (text: string): string => (text.includes("#") ? text.slice(text.l
 export function Welcome({ code }: { code?: string | undefined }): VNode {
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(code !== undefined);
-  const [text, setText] = useState("");
   const claim = (given: string): void => {
     setProblem("");
     if (!codeForm.test(given)) return setProblem("That is not a claim code. It looks like a word of letters and digits.");
     setBusy(true);
     redeem(given).catch((error: unknown) => {
       setBusy(false);
-      setProblem(hasCode(error, "denied") || hasCode(error, "not_found") ? "This link has been used or is too old. Make a new one with steward claim." : messageOf(error));
+      setProblem(
+        hasCode(error, "denied") || hasCode(error, "not_found")
+          ? "This link has been used or is too old. Make a new one with steward claim."
+          : messageOf(error),
+      );
       void enter().then(() => me.value && go("/", { replace: true }));
     });
   };
@@ -47,24 +50,50 @@ export function Welcome({ code }: { code?: string | undefined }): VNode {
     <main class="welcome" id="main">
       <Mark size={60} />
       <h1>Steward</h1>
-      {busy ? <p role="status">Signing in…</p> : (
+      {busy ? (
+        <p role="status">Signing in…</p>
+      ) : (
         <>
           <p>This browser is not signed in yet. Steward prints a one-time link when it starts; open that link here, or paste it below.</p>
           <ul class="ways">
-            <li><code>./steward start</code> <span>starts it and prints a link</span></li>
-            <li><code>./steward claim</code> <span>prints a new link while it runs</span></li>
+            <li>
+              <code>./steward start</code> <span>starts it and prints a link</span>
+            </li>
+            <li>
+              <code>./steward claim</code> <span>prints a new link while it runs</span>
+            </li>
           </ul>
-          <form onSubmit={(event) => (event.preventDefault(), claim(codeIn(text)))}>
-            <label for="code">Link or code</label>
-            <div class="field-row">
-              <input id="code" value={text} onInput={(event) => setText(event.currentTarget.value)} autocomplete="off" autocapitalize="off" spellcheck={false} autofocus aria-describedby="code-problem" />
-              <button class="primary" disabled={!text.trim()}>Enter</button>
-            </div>
-          </form>
-          <p id="code-problem" class="problem" role="alert">{problem}</p>
+          <CodeField claim={claim} />
+          <p id="code-problem" class="problem" role="alert">
+            {problem}
+          </p>
         </>
       )}
     </main>
+  );
+}
+
+function CodeField({ claim }: { claim(code: string): void }): VNode {
+  const [text, setText] = useState("");
+  return (
+    <form onSubmit={(event) => (event.preventDefault(), claim(codeIn(text)))}>
+      <label for="code">Link or code</label>
+      <div class="field-row">
+        <input
+          id="code"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          autofocus
+          aria-describedby="code-problem"
+        />
+        <button class="primary" disabled={!text.trim()}>
+          Enter
+        </button>
+      </div>
+    </form>
   );
 }
 
@@ -77,7 +106,9 @@ export function Unreachable(): VNode | null {
     <main class="welcome" id="main">
       <Mark size={60} />
       <h1>Steward can't be reached</h1>
-      <p role="status">The page keeps trying. If it does not run, start it with <code>./steward start</code>.</p>
+      <p role="status">
+        The page keeps trying. If it does not run, start it with <code>./steward start</code>.
+      </p>
     </main>
   ) : null;
 }
