@@ -63,7 +63,16 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const folders = { home };
   const store = await openStore({ ...options, home, env }, log);
   const configured = outbound({ allow: (origin) => configuredOrigins(settings.config().providers, env).has(origin), log });
-  const models = openModels({ settings, secrets, breakers, env, now, fetch: configured, load: (name) => load<ModelKind>("models", name, folders), names: () => names("models", folders) });
+  const models = openModels({
+    settings,
+    secrets,
+    breakers,
+    env,
+    now,
+    fetch: configured,
+    load: (name) => load<ModelKind>("models", name, folders),
+    names: () => names("models", folders),
+  });
   const kinds = computerKinds(folders);
   const engines = (name: string) => load<EngineKind>("engines", name, folders);
   const steward: Steward = {
@@ -78,7 +87,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     models,
     breakers,
     caches: openCaches(now),
-    engine: async (name) => (await engines(name)).open({ model: (id) => models.open(id), file: (session, id) => fileOf(steward, session, id) }),
+    engine: async (name) =>
+      (await engines(name)).open({ model: (id) => models.open(id), file: (session, id) => fileOf(steward, session, id) }),
     tools: once(() => loadTools(folders)),
     computer: (principal) => kinds.open(steward, principal, env),
     channels: {},
@@ -103,9 +113,13 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 
 function makeHome(home: string): void {
   try {
-    for (const folder of ["", "workspace", "files", "kept", "logs", "computers"]) mkdirSync(join(home, folder), { recursive: true, mode: 0o700 });
+    for (const folder of ["", "workspace", "files", "kept", "logs", "computers"])
+      mkdirSync(join(home, folder), { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new StewardError("unavailable", `${home} can't be written to`, { hint: "Check the owner and the free space, or set STEWARD_HOME to another folder.", cause: error });
+    throw new StewardError("unavailable", `${home} can't be written to`, {
+      hint: "Check the owner and the free space, or set STEWARD_HOME to another folder.",
+      cause: error,
+    });
   }
 }
 
@@ -124,7 +138,16 @@ function toolFetch(settings: Settings, log: Log): Fetch {
 
 /** Exact origins of model endpoints: those in the configuration, the documented ones, and Ollama's. */
 function configuredOrigins(providers: Record<string, Record<string, unknown>>, env: ComposeOptions["env"]): Set<string> {
-  const urls = [...Object.values(providers).map(({ baseUrl }) => baseUrl), ollamaUrl(env.OLLAMA_HOST), "http://127.0.0.1:11434", "http://localhost:11434", "https://kimi.com", "https://api.moonshot.ai", "https://api.anthropic.com", "https://api.openai.com"];
+  const urls = [
+    ...Object.values(providers).map(({ baseUrl }) => baseUrl),
+    ollamaUrl(env.OLLAMA_HOST),
+    "http://127.0.0.1:11434",
+    "http://localhost:11434",
+    "https://kimi.com",
+    "https://api.moonshot.ai",
+    "https://api.anthropic.com",
+    "https://api.openai.com",
+  ];
   return new Set(urls.flatMap((url) => (typeof url === "string" && URL.canParse(url) ? [new URL(url).origin] : [])));
 }
 
@@ -149,7 +172,10 @@ async function fileOf(steward: Steward, session: string, id: string): Promise<Ui
 
 const KIND_OF: Record<Mode, string> = { full: "host", guarded: "guarded", contained: "contained" };
 
-function computerKinds(folders: { home: string }): { open(steward: Steward, principal: Principal, env: ComposeOptions["env"]): Promise<Computer>; describe(): Promise<string> } {
+function computerKinds(folders: { home: string }): {
+  open(steward: Steward, principal: Principal, env: ComposeOptions["env"]): Promise<Computer>;
+  describe(): Promise<string>;
+} {
   const opened = new Map<string, Promise<Computer>>();
   const open = async (steward: Steward, principal: Principal, env: ComposeOptions["env"]): Promise<Computer> => {
     const mode = modeOf(steward, principal);
@@ -176,20 +202,35 @@ function computerKinds(folders: { home: string }): { open(steward: Steward, prin
     },
     async describe() {
       const missing = await (await load<ComputerKind>("computers", "guarded", folders)).missing();
-      return missing ? `none: ${missing}` : process.platform === "darwin" ? "seatbelt (sandbox-exec)" : "bubblewrap (namespaces, seccomp filter, no network)";
+      return missing
+        ? `none: ${missing}`
+        : process.platform === "darwin"
+          ? "seatbelt (sandbox-exec)"
+          : "bubblewrap (namespaces, seccomp filter, no network)";
     },
   };
 }
 
 const blockedPaths = ({ permissions }: Steward, home: string): string[] =>
-  permissions.read().capabilities.filesystem.restrictions.blocked_paths.map((path) => (path === "~" || path.startsWith("~/") ? `${home}${path.slice(1)}` : path)).filter((path) => path.startsWith("/"));
+  permissions
+    .read()
+    .capabilities.filesystem.restrictions.blocked_paths.map((path) =>
+      path === "~" || path.startsWith("~/") ? `${home}${path.slice(1)}` : path,
+    )
+    .filter((path) => path.startsWith("/"));
 
 async function warningsOf(steward: Steward): Promise<string[]> {
   const { mode } = steward.settings.config().computer;
   const sandbox = await steward.sandbox();
   return [
-    ...(mode === "full" ? [`Full mode: commands run unconfined as ${userInfo().username}. steward config set computer.mode guarded goes back.`] : []),
-    ...(mode !== "full" && sandbox.startsWith("none") ? [`No sandbox (${sandbox.slice(6)}): commands are refused until it is there. As the owner you may choose: steward config set computer.mode full`] : []),
+    ...(mode === "full"
+      ? [`Full mode: commands run unconfined as ${userInfo().username}. steward config set computer.mode guarded goes back.`]
+      : []),
+    ...(mode !== "full" && sandbox.startsWith("none")
+      ? [
+          `No sandbox (${sandbox.slice(6)}): commands are refused until it is there. As the owner you may choose: steward config set computer.mode full`,
+        ]
+      : []),
     ...[steward.settings.problem(), steward.permissions.problem()].flatMap((problem) => problem ?? []),
   ];
 }

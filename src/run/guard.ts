@@ -46,14 +46,22 @@ async function refusePath(steward: Steward, computer: Computer, at: string): Pro
   const { restrictions } = steward.permissions.read().capabilities.filesystem;
   const same = computer.platform === "darwin" ? (path: string): string => path.toLowerCase() : (path: string): string => path;
   const inside = async (folder: string): Promise<boolean> => isUnder(same(at), same(await resolved(computer, folder)));
-  const workspaceInHome = async (): Promise<boolean> => isUnder(same(await resolved(computer, computer.workspace)), same(await resolved(computer, steward.home)));
+  const workspaceInHome = async (): Promise<boolean> =>
+    isUnder(same(await resolved(computer, computer.workspace)), same(await resolved(computer, steward.home)));
   if (computer.mode !== "contained" && (await inside(steward.home)) && !((await inside(computer.workspace)) && (await workspaceInHome())))
-    throw new StewardError("denied", `Permission denied: ${at} belongs to Steward itself`, { hint: "Settings are changed on the settings page or with steward config." });
+    throw new StewardError("denied", `Permission denied: ${at} belongs to Steward itself`, {
+      hint: "Settings are changed on the settings page or with steward config.",
+    });
   for (const folder of restrictions.blocked_paths)
-    if (await inside(folder)) throw new StewardError("denied", `Permission denied: ${at} is in the blocked path ${folder}`, { hint: "Blocked paths are listed on the settings page." });
+    if (await inside(folder))
+      throw new StewardError("denied", `Permission denied: ${at} is in the blocked path ${folder}`, {
+        hint: "Blocked paths are listed on the settings page.",
+      });
   if (restrictions.allowed_paths.length === 0) return;
   for (const folder of restrictions.allowed_paths) if (await inside(folder)) return;
-  throw new StewardError("denied", `Permission denied: ${at} is in none of the allowed paths`, { hint: "Allowed paths are listed on the settings page." });
+  throw new StewardError("denied", `Permission denied: ${at} is in none of the allowed paths`, {
+    hint: "Allowed paths are listed on the settings page.",
+  });
 }
 
 export function guard(steward: Steward, computer: Computer, scope: GuardScope): Computer {
@@ -65,7 +73,8 @@ export function guard(steward: Steward, computer: Computer, scope: GuardScope): 
   };
   const writable = async (path: string): Promise<string> => {
     const needs = await writeScope(steward, computer, path);
-    if (needs && !scope.granted.some((one) => covers(one, needs))) throw new StewardError("denied", `Permission denied: writing to ${path} was not approved`);
+    if (needs && !scope.granted.some((one) => covers(one, needs)))
+      throw new StewardError("denied", `Permission denied: writing to ${path} was not approved`);
     return resolved(computer, path);
   };
   const changed = (): void => {
@@ -115,15 +124,22 @@ async function removeKept(computer: Computer, journal: Journal, at: string): Pro
   const info = await computer.stat(at);
   if (!info) throw new StewardError("not_found", `${at} does not exist`);
   const { id, kept } = journal.place(at);
-  await journal.record(`Deleted ${at}${info.type === "dir" ? " and what was in it" : ` (${sizeOf(info.size)})`}`, { type: "removed", path: at, kept }, id);
+  await journal.record(
+    `Deleted ${at}${info.type === "dir" ? " and what was in it" : ` (${sizeOf(info.size)})`}`,
+    { type: "removed", path: at, kept },
+    id,
+  );
   await computer.move(at, kept).catch(unless(journal, id));
 }
 
 /** A change that surely was not made leaves no journal entry. */
-const unless = (journal: Journal, id: string) => async (error: unknown): Promise<never> => {
-  if (hasCode(error, "not_found") || hasCode(error, "conflict") || hasCode(error, "invalid") || hasCode(error, "denied")) await journal.forget(id);
-  throw error;
-};
+const unless =
+  (journal: Journal, id: string) =>
+  async (error: unknown): Promise<never> => {
+    if (hasCode(error, "not_found") || hasCode(error, "conflict") || hasCode(error, "invalid") || hasCode(error, "denied"))
+      await journal.forget(id);
+    throw error;
+  };
 
 async function keepOld(computer: Computer, journal: Journal, at: string, what: string): Promise<void> {
   if (!(await computer.stat(at))) return void (await journal.record(`Wrote ${what} the new file ${at}`, { type: "created", path: at }));
@@ -132,7 +148,12 @@ async function keepOld(computer: Computer, journal: Journal, at: string, what: s
   await journal.record(`Wrote ${what} ${at}`, { type: "replaced", path: at, kept }, id);
 }
 
-async function readCached(steward: Steward, computer: Computer, scope: GuardScope, { path, range }: { path: string; range: { offset?: number; limit?: number } | undefined }): Promise<Uint8Array> {
+async function readCached(
+  steward: Steward,
+  computer: Computer,
+  scope: GuardScope,
+  { path, range }: { path: string; range: { offset?: number; limit?: number } | undefined },
+): Promise<Uint8Array> {
   const info = await computer.stat(path);
   if (!info || info.type !== "file" || info.size > MAX_CACHED) return computer.read(path, range);
   const key = `${scope.principal.person}\0${computer.mode}\0${path}\0${range?.offset ?? 0}\0${range?.limit ?? ""}`;
@@ -154,8 +175,10 @@ interface Running {
 async function checkedExec(steward: Steward, computer: Computer, scope: GuardScope, { command, options }: Running): Promise<ExecResult> {
   const { restrictions } = steward.permissions.read().capabilities.terminal;
   const refused = refusedCommand(command, restrictions);
-  if (refused) throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "Blocked commands are listed on the settings page." });
-  if (options.network && computer.mode !== "full" && !scope.granted.includes("network")) throw new StewardError("denied", "Permission denied: the network was not approved");
+  if (refused)
+    throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "Blocked commands are listed on the settings page." });
+  if (options.network && computer.mode !== "full" && !scope.granted.includes("network"))
+    throw new StewardError("denied", "Permission denied: the network was not approved");
   if (computer.mode === "full" && !options.desktop) await refuseNamedPaths(steward, computer, { command, options });
   const cwd = options.cwd === undefined ? computer.workspace : await resolved(computer, options.cwd);
   await refusePath(steward, computer, cwd);
@@ -176,18 +199,27 @@ async function refuseNamedPaths(steward: Steward, computer: Computer, { command,
     const path = word.replace(/^[^=]*=/, "").replace(/^\$\{?HOME\}?/, "~");
     if (!/[/~]/.test(path) || path.includes("\0") || path.length > 4096) continue;
     const absolute = path.startsWith("/") || path.startsWith("~") ? path : `${options.cwd ?? computer.workspace}/${path}`;
-    await resolved(computer, absolute).then((at) => refuseBlocked(steward, computer, at), (error: unknown) => {
-      if (!hasCode(error, "not_found") && !hasCode(error, "invalid") && !hasCode(error, "conflict")) throw error;
-    });
+    await resolved(computer, absolute).then(
+      (at) => refuseBlocked(steward, computer, at),
+      (error: unknown) => {
+        if (!hasCode(error, "not_found") && !hasCode(error, "invalid") && !hasCode(error, "conflict")) throw error;
+      },
+    );
   }
 }
 
 async function refuseBlocked(steward: Steward, computer: Computer, at: string): Promise<void> {
   for (const folder of steward.permissions.read().capabilities.filesystem.restrictions.blocked_paths)
-    if (isUnder(at, await resolved(computer, folder))) throw new StewardError("denied", `Permission denied: ${at} is in the blocked path ${folder}`);
+    if (isUnder(at, await resolved(computer, folder)))
+      throw new StewardError("denied", `Permission denied: ${at} is in the blocked path ${folder}`);
 }
 
-async function execCached(steward: Steward, computer: Computer, scope: GuardScope, { command, options, paths }: Running & { paths: string[] }): Promise<ExecResult> {
+async function execCached(
+  steward: Steward,
+  computer: Computer,
+  scope: GuardScope,
+  { command, options, paths }: Running & { paths: string[] },
+): Promise<ExecResult> {
   const proof = async (): Promise<string> => {
     const infos = await Promise.all(paths.map((path) => computer.stat(path.startsWith("/") ? path : `${options.cwd}/${path}`)));
     return infos.map((info: FileInfo | undefined) => info?.version ?? "none").join();
@@ -207,10 +239,14 @@ async function execCached(steward: Steward, computer: Computer, scope: GuardScop
 const LOOK_AT = 3000;
 
 /** Says honestly what a command changed in its folder: files newer than its start. Deletions can't be seen this way. */
-async function recordCommand(computer: Computer, journal: Journal, { command, cwd, startedAt }: { command: string | string[]; cwd: string; startedAt: number }): Promise<void> {
+async function recordCommand(
+  computer: Computer,
+  journal: Journal,
+  { command, cwd, startedAt }: { command: string | string[]; cwd: string; startedAt: number },
+): Promise<void> {
   const changed: string[] = [];
   const folders = [cwd];
-  for (let seen = 0; folders.length > 0 && seen < LOOK_AT; ) {
+  for (let seen = 0; folders.length > 0 && seen < LOOK_AT;) {
     const folder = folders.shift()!;
     for (const info of await computer.list(folder).catch((): FileInfo[] => [])) {
       seen++;
@@ -220,5 +256,9 @@ async function recordCommand(computer: Computer, journal: Journal, { command, cw
   }
   if (changed.length === 0) return;
   const text = typeof command === "string" ? command : command.join(" ");
-  await journal.record(`Ran ${oneLine(text)}: changed ${changed.length} ${changed.length === 1 ? "file" : "files"}`, { type: "command", command: text, changed: changed.slice(0, 200) });
+  await journal.record(`Ran ${oneLine(text)}: changed ${changed.length} ${changed.length === 1 ? "file" : "files"}`, {
+    type: "command",
+    command: text,
+    changed: changed.slice(0, 200),
+  });
 }

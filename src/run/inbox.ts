@@ -13,10 +13,16 @@ export type GivenPart = { type: "text"; text: string } | { type: "file"; id: str
 const MAX_TEXT = 200_000;
 
 /** A message from a client that knows its session. Resolves when it is durable; a running turn takes it up. The same key twice is one message. */
-export async function say(steward: Steward, who: Principal, message: { session: string; parts: GivenPart[]; key?: string | undefined }): Promise<{ key: string }> {
+export async function say(
+  steward: Steward,
+  who: Principal,
+  message: { session: string; parts: GivenPart[]; key?: string | undefined },
+): Promise<{ key: string }> {
   const { session, key = newId("key") } = message;
   const doc = await sessionDoc(steward, who, session);
-  const parts = await Promise.all(message.parts.map((part): Promise<Part> | Part => (part.type === "file" ? attached(steward, who, part.id) : checked(part))));
+  const parts = await Promise.all(
+    message.parts.map((part): Promise<Part> | Part => (part.type === "file" ? attached(steward, who, part.id) : checked(part))),
+  );
   if (!parts.some((part) => part.type === "file" || part.text.trim() !== "")) throw new StewardError("invalid", "The message is empty");
   await record(steward, { who, session, parts, key, titled: doc.title !== "" });
   return { key };
@@ -29,7 +35,10 @@ async function attached(steward: Steward, who: Principal, id: string): Promise<F
 }
 
 function checked(part: { type: "text"; text: string }): Part {
-  if (part.text.length > MAX_TEXT) throw new StewardError("limit", `The message has ${part.text.length} characters; at most ${MAX_TEXT} fit`, { hint: "Send it as a file." });
+  if (part.text.length > MAX_TEXT)
+    throw new StewardError("limit", `The message has ${part.text.length} characters; at most ${MAX_TEXT} fit`, {
+      hint: "Send it as a file.",
+    });
   return { type: "text", text: part.text.replaceAll("\0", "") };
 }
 
@@ -57,7 +66,12 @@ async function record(steward: Steward, { who, session, parts, key, titled, repl
   });
 }
 
-export const turnJob = (session: string, principal: Principal) => ({ id: newId("job"), kind: "turn", lane: session, data: { session, principal } });
+export const turnJob = (session: string, principal: Principal) => ({
+  id: newId("job"),
+  kind: "turn",
+  lane: session,
+  data: { session, principal },
+});
 
 /** Asks the running turn to stop, also one that waits for a retry or a person. False when none runs. */
 export async function cancelTurn(steward: Steward, who: Principal, session: string): Promise<boolean> {
@@ -98,4 +112,3 @@ async function route(steward: Steward, who: Principal, to: Address): Promise<str
 function missing(error: unknown): undefined {
   if (!hasCode(error, "not_found")) throw error;
 }
-

@@ -31,7 +31,8 @@ const currentKey = (person: string): string => `p/${person}/current`;
 /** The live document; not_found when it is deleted, unknown, or somebody else's. */
 export async function sessionDoc({ store }: Steward, { person }: Principal, id: string): Promise<SessionDoc> {
   const doc = (await store.get(sessionKey(person, id))) as SessionDoc | undefined;
-  if (!doc || doc.deletedAt) throw new StewardError("not_found", `There is no session ${oneLine(id, 40)}`, { hint: "steward sessions list shows yours." });
+  if (!doc || doc.deletedAt)
+    throw new StewardError("not_found", `There is no session ${oneLine(id, 40)}`, { hint: "steward sessions list shows yours." });
   return doc;
 }
 
@@ -43,8 +44,17 @@ async function info({ store }: Steward, doc: SessionDoc): Promise<SessionInfo> {
 function toInfo(doc: SessionDoc, seq: number): SessionInfo {
   const { id, title, createdAt, updatedAt, messages, engine, model, snippet } = doc;
   return {
-    id, title, createdAt, updatedAt, messages, seq, running: Boolean(doc.running), asks: doc.asks ?? 0,
-    ...(engine ? { engine } : {}), ...(model ? { model } : {}), ...(snippet ? { snippet } : {}),
+    id,
+    title,
+    createdAt,
+    updatedAt,
+    messages,
+    seq,
+    running: Boolean(doc.running),
+    asks: doc.asks ?? 0,
+    ...(engine ? { engine } : {}),
+    ...(model ? { model } : {}),
+    ...(snippet ? { snippet } : {}),
   };
 }
 
@@ -53,8 +63,14 @@ export async function getSession(steward: Steward, who: Principal, id: string): 
 }
 
 /** Newest first. `q`: all words in the title or in a message. `before`: only those last used before that time. */
-export async function listSessions(steward: Steward, who: Principal, { q, limit = 100, before = Infinity }: { q?: string | undefined; limit?: number | undefined; before?: number | undefined }): Promise<{ sessions: SessionInfo[]; total: number }> {
-  const docs = (await steward.store.list(sessionKey(who.person, ""))).map(({ value }) => value as SessionDoc).filter((doc) => !doc.deletedAt);
+export async function listSessions(
+  steward: Steward,
+  who: Principal,
+  { q, limit = 100, before = Infinity }: { q?: string | undefined; limit?: number | undefined; before?: number | undefined },
+): Promise<{ sessions: SessionInfo[]; total: number }> {
+  const docs = (await steward.store.list(sessionKey(who.person, "")))
+    .map(({ value }) => value as SessionDoc)
+    .filter((doc) => !doc.deletedAt);
   const found = q?.trim() ? await matching(steward, who, docs, q.trim()) : docs;
   const sorted = found.filter((doc) => doc.updatedAt < before).sort((a, b) => b.updatedAt - a.updatedAt);
   return { sessions: sorted.slice(0, Math.min(limit, 1000)).map((doc) => toInfo(doc, 0)), total: sorted.length };
@@ -75,7 +91,11 @@ function around(text: string, lower: string): string {
   return oneLine(`${at > 30 ? "…" : ""}${text.slice(Math.max(0, at - 30))}`, 120);
 }
 
-export async function makeSession(steward: Steward, { person }: Principal, { title = "", id = newId("ses") }: { title?: string | undefined; id?: string }): Promise<SessionInfo> {
+export async function makeSession(
+  steward: Steward,
+  { person }: Principal,
+  { title = "", id = newId("ses") }: { title?: string | undefined; id?: string },
+): Promise<SessionInfo> {
   const at = steward.now();
   const doc: SessionDoc = { id, title, createdAt: at, updatedAt: at, messages: 0 };
   await steward.store.commit({
@@ -86,14 +106,29 @@ export async function makeSession(steward: Steward, { person }: Principal, { tit
   return toInfo(doc, 1);
 }
 
-export async function changeSession(steward: Steward, who: Principal, id: string, change: { title?: string | undefined; engine?: string | null | undefined; model?: string | null | undefined }): Promise<SessionInfo> {
+export async function changeSession(
+  steward: Steward,
+  who: Principal,
+  id: string,
+  change: { title?: string | undefined; engine?: string | null | undefined; model?: string | null | undefined },
+): Promise<SessionInfo> {
   await sessionDoc(steward, who, id);
   if (change.engine) await steward.engine(change.engine);
   if (change.model) await steward.models.check(change.model);
   const merge = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
   await steward.store.commit({
     merge: { [sessionKey(who.person, id)]: merge },
-    events: [{ session: id, event: { type: "session.updated", ...(change.title === undefined ? {} : { title: change.title }), ...(change.engine === undefined ? {} : { engine: change.engine ?? "" }), ...(change.model === undefined ? {} : { model: change.model ?? "" }) } }],
+    events: [
+      {
+        session: id,
+        event: {
+          type: "session.updated",
+          ...(change.title === undefined ? {} : { title: change.title }),
+          ...(change.engine === undefined ? {} : { engine: change.engine ?? "" }),
+          ...(change.model === undefined ? {} : { model: change.model ?? "" }),
+        },
+      },
+    ],
   });
   return getSession(steward, who, id);
 }
@@ -113,8 +148,15 @@ export async function removeSession(steward: Steward, who: Principal, id: string
   const at = steward.now();
   const key = sessionKey(who.person, id);
   const entry: UndoEntry = {
-    id: newId("und"), person: who.person, session: id, turn: "", at, tool: "sessions", state: "done",
-    summary: `Deleted the session "${doc.title || oneLine(doc.snippet ?? "untitled", 40)}"`, change: { type: "document", key, before: doc },
+    id: newId("und"),
+    person: who.person,
+    session: id,
+    turn: "",
+    at,
+    tool: "sessions",
+    state: "done",
+    summary: `Deleted the session "${doc.title || oneLine(doc.snippet ?? "untitled", 40)}"`,
+    change: { type: "document", key, before: doc },
   };
   const current = await steward.store.get(currentKey(who.person));
   await steward.store.commit({
@@ -126,10 +168,18 @@ export async function removeSession(steward: Steward, who: Principal, id: string
   return { undo: entry.id };
 }
 
-export async function sessionEvents(steward: Steward, who: Principal, id: string, range: { after?: number | undefined; before?: number | undefined; last?: number | undefined; limit?: number | undefined }): Promise<{ events: Stored[]; seq: number }> {
+export async function sessionEvents(
+  steward: Steward,
+  who: Principal,
+  id: string,
+  range: { after?: number | undefined; before?: number | undefined; last?: number | undefined; limit?: number | undefined },
+): Promise<{ events: Stored[]; seq: number }> {
   await sessionDoc(steward, who, id);
   const wanted = Object.fromEntries(Object.entries(range).filter(([, value]) => value !== undefined));
-  const events = await steward.store.events(id, { ...wanted, ...(range.last === undefined ? { limit: Math.min(range.limit ?? 1000, 5000) } : { last: Math.min(range.last, 5000) }) });
+  const events = await steward.store.events(id, {
+    ...wanted,
+    ...(range.last === undefined ? { limit: Math.min(range.limit ?? 1000, 5000) } : { last: Math.min(range.last, 5000) }),
+  });
   const [newest] = await steward.store.events(id, { last: 1 });
   return { events, seq: newest?.seq ?? 0 };
 }
@@ -146,13 +196,27 @@ export async function setCurrentSession(steward: Steward, who: Principal, id: st
   await steward.store.commit({ put: { [currentKey(who.person)]: id } });
 }
 
-export async function exportSession(steward: Steward, who: Principal, id: string, format: "md" | "json"): Promise<{ name: string; mime: string; text: string }> {
+export async function exportSession(
+  steward: Steward,
+  who: Principal,
+  id: string,
+  format: "md" | "json",
+): Promise<{ name: string; mime: string; text: string }> {
   const doc = await sessionDoc(steward, who, id);
   const events = await steward.store.events(id);
   const name = `${(doc.title || "session").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "session"}.${format}`;
-  if (format === "json") return { name, mime: "application/json", text: JSON.stringify({ session: toInfo(doc, events.at(-1)?.seq ?? 0), metadata: {}, events }, null, 2) };
+  if (format === "json")
+    return {
+      name,
+      mime: "application/json",
+      text: JSON.stringify({ session: toInfo(doc, events.at(-1)?.seq ?? 0), metadata: {}, events }, null, 2),
+    };
   const lines = fold(emptyView(id), events).entries.flatMap(toMarkdown);
-  return { name, mime: "text/markdown", text: `# ${doc.title || "Session"}\n\n${new Date(doc.createdAt).toISOString()}\n\n${lines.join("\n\n")}\n` };
+  return {
+    name,
+    mime: "text/markdown",
+    text: `# ${doc.title || "Session"}\n\n${new Date(doc.createdAt).toISOString()}\n\n${lines.join("\n\n")}\n`,
+  };
 }
 
 function toMarkdown(entry: Entry): string[] {
@@ -162,12 +226,18 @@ function toMarkdown(entry: Entry): string[] {
   const { item } = entry;
   if (item.kind === "text") return ["**Steward**", item.text];
   if (item.kind === "notice") return [`> ${item.text}`];
-  if (item.kind === "tool") return [`> \`${item.call.tool}\` ${item.result?.success ? "done" : `failed: ${oneLine(item.result?.error ?? "", 200)}`}`];
+  if (item.kind === "tool")
+    return [`> \`${item.call.tool}\` ${item.result?.success ? "done" : `failed: ${oneLine(item.result?.error ?? "", 200)}`}`];
   return [];
 }
 
 /** Deletes the logs of sessions that were hidden long ago and not brought back. */
-export async function eraseSession({ store, now }: Steward, { person, session }: { person: string; session: string }): Promise<{ erase?: string[]; drop?: string[] }> {
+export async function eraseSession(
+  { store, now }: Steward,
+  { person, session }: { person: string; session: string },
+): Promise<{ erase?: string[]; drop?: string[] }> {
   const doc = (await store.get(sessionKey(person, session))) as SessionDoc | undefined;
-  return doc?.deletedAt && now() - doc.deletedAt >= KEEP_DELETED_MS ? { erase: [session], drop: [sessionKey(person, session), `turn/${session}`] } : {};
+  return doc?.deletedAt && now() - doc.deletedAt >= KEEP_DELETED_MS
+    ? { erase: [session], drop: [sessionKey(person, session), `turn/${session}`] }
+    : {};
 }

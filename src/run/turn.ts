@@ -41,11 +41,23 @@ export async function runTurn(steward: Steward, job: Job, abort: AbortController
   if (!open && messagesAfter(log, state.seen).length === 0) return void (await keep(running, { lease: "done" }));
   await compact(running, cut);
   const doc = ((await steward.store.get(sessionKey(principal.person, session))) ?? {}) as Partial<SessionDoc>;
-  const turn = { turn: open ?? newId("trn"), engine: doc.engine || steward.settings.config().runtime.engine, model: steward.models.current({ ...(doc.model ? { model: doc.model } : {}) }) };
+  const turn = {
+    turn: open ?? newId("trn"),
+    engine: doc.engine || steward.settings.config().runtime.engine,
+    model: steward.models.current({ ...(doc.model ? { model: doc.model } : {}) }),
+  };
   if (open) await resumed(running, open);
-  else await keep(running, { events: [{ type: "turn.started", ...turn }], put: { [turnKey(session)]: { ...state, turn: turn.turn } }, merge: { running: turn.turn } });
+  else
+    await keep(running, {
+      events: [{ type: "turn.started", ...turn }],
+      put: { [turnKey(session)]: { ...state, turn: turn.turn } },
+      merge: { running: turn.turn },
+    });
   state.turn = turn.turn;
-  const beat = setInterval(() => void keep(running, {}).catch((error: unknown) => hasCode(error, "stale") && abort.abort(error)), LEASE_MS / 3);
+  const beat = setInterval(
+    () => void keep(running, {}).catch((error: unknown) => hasCode(error, "stale") && abort.abort(error)),
+    LEASE_MS / 3,
+  );
   const outcome = await attempt(running, turn).finally(() => clearInterval(beat));
   if (hasCode(abort.signal.reason, "stale")) throw abort.signal.reason;
   await finish(running, turn, outcome);
@@ -70,7 +82,12 @@ async function attempt(running: Running, named: Named): Promise<Outcome> {
 /** A pause that a restart made is said in the log, which also clears what had been streamed but not kept. */
 async function resumed(running: Running, turn: string): Promise<void> {
   if (running.job.tries < 2 || running.state.failures) return;
-  const notice: Item = { id: newId("itm"), kind: "notice", level: "info", text: "Steward was restarted during this turn and goes on from what was done." };
+  const notice: Item = {
+    id: newId("itm"),
+    kind: "notice",
+    level: "info",
+    text: "Steward was restarted during this turn and goes on from what was done.",
+  };
   await keep(running, { events: [{ type: "item.completed", turn, item: notice }] });
 }
 
@@ -100,7 +117,15 @@ function hostFor(running: Running, turn: string): Host {
     signal: abort.signal,
     live,
     emit: (...events) => keep(running, { events }),
-    call: toolbox(steward, { principal, session, turn, signal: abort.signal, live, log: () => log.read(), emit: (events, more) => keep(running, { events, ...more }) }),
+    call: toolbox(steward, {
+      principal,
+      session,
+      turn,
+      signal: abort.signal,
+      live,
+      log: () => log.read(),
+      emit: (events, more) => keep(running, { events, ...more }),
+    }),
     async steer() {
       const all = await log.read();
       const news = messagesAfter(all, reader.seen);
@@ -142,7 +167,8 @@ async function finish(running: Running, named: Named, outcome: Outcome): Promise
   const now = steward.now();
   const retryAt = Math.max(error?.retryAt ?? 0, now + 1000 * 2 ** failures);
   const passing = error?.code === "unavailable" || (error?.code === "limit" && error.retryAt !== undefined);
-  if (outcome.stop !== "failed" || !passing || failures >= RETRIES || retryAt - now > LONGEST_WAIT_MS) return settle(running, named, outcome);
+  if (outcome.stop !== "failed" || !passing || failures >= RETRIES || retryAt - now > LONGEST_WAIT_MS)
+    return settle(running, named, outcome);
   steward.log("warning", "A model failed; trying again", { session, model: named.model, error: error.message, retryAt });
   await keep(running, { put: { [turnKey(session)]: { ...state, failures: failures + 1 } }, lease: { retryAt } });
   steward.store.publish(session, { type: "turn.waiting", turn: named.turn, on: "retry", until: retryAt, text: error.message });
@@ -154,8 +180,14 @@ async function settle(running: Running, named: Named, outcome: Outcome): Promise
   const { last = [], ...end } = outcome;
   const log = await running.log.read();
   const started = log.findLast(({ event }) => event.type === "turn.started" && event.turn === named.turn)?.event;
-  const names = started?.type === "turn.started" ? { turn: named.turn, engine: named.engine || started.engine, model: named.model || started.model } : named;
-  const events: Event[] = [...last.map((item): Event => ({ type: "item.completed", turn: named.turn, item })), { type: "turn.completed", ...names, ...end }];
+  const names =
+    started?.type === "turn.started"
+      ? { turn: named.turn, engine: named.engine || started.engine, model: named.model || started.model }
+      : named;
+  const events: Event[] = [
+    ...last.map((item): Event => ({ type: "item.completed", turn: named.turn, item })),
+    { type: "turn.completed", ...names, ...end },
+  ];
   const { turn: _turn, failures: _failures, ...kept } = state;
   await keep(running, {
     events,
@@ -166,7 +198,8 @@ async function settle(running: Running, named: Named, outcome: Outcome): Promise
     jobs: deliveries(log, events, { running, turn: named.turn, seen: end.seen }),
     lease: "done",
   });
-  if (outcome.error) steward.log("error", "A turn failed", { session, turn: named.turn, code: outcome.error.code, error: outcome.error.message });
+  if (outcome.error)
+    steward.log("error", "A turn failed", { session, turn: named.turn, code: outcome.error.code, error: outcome.error.message });
 }
 
 /** One delivery for each place whose messages this turn answered. */
@@ -177,7 +210,12 @@ function deliveries(log: Stored[], closing: Event[], { running, turn, seen }: { 
   if (homes.size === 0) return [];
   const text = replyText([...log.map(({ event }) => event), ...closing], turn);
   if (!text) return [];
-  return [...homes].map(([lane, to]) => ({ id: newId("job"), kind: "deliver", lane, data: { session: running.session, delivery: newId("dlv"), to, text } }));
+  return [...homes].map(([lane, to]) => ({
+    id: newId("job"),
+    kind: "deliver",
+    lane,
+    data: { session: running.session, delivery: newId("dlv"), to, text },
+  }));
 }
 
 /** What a turn said, as one text: for doors that deliver whole replies. */
@@ -185,7 +223,8 @@ export function replyText(events: Event[], turn: string): string {
   return events
     .flatMap((event) => {
       if (event.type === "item.completed" && event.turn === turn && event.item.kind === "text") return [event.item.text];
-      if (event.type === "turn.completed" && event.turn === turn && event.stop === "failed") return [`Sorry, I encountered an error: ${event.error?.message ?? "unknown"}${event.error?.hint ? ` (${event.error.hint})` : ""}`];
+      if (event.type === "turn.completed" && event.turn === turn && event.stop === "failed")
+        return [`Sorry, I encountered an error: ${event.error?.message ?? "unknown"}${event.error?.hint ? ` (${event.error.hint})` : ""}`];
       return event.type === "turn.completed" && event.turn === turn && event.stop === "cancelled" ? ["(Stopped.)"] : [];
     })
     .join("\n\n");
@@ -215,4 +254,3 @@ function logView({ store }: Steward, session: string, log: Stored[]): LogView {
     },
   };
 }
-
