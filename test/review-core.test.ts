@@ -22,11 +22,21 @@ const said = (text: string) => [{ type: "text" as const, text }];
 const DAY_MS = 86_400_000;
 
 const guarded = (steward: Steward, raw: Computer): Computer =>
-  guard(steward, raw, { principal: OWNER, granted: [], journal: openJournal(steward, { principal: OWNER, session: "ses_1", turn: "trn_1", tool: "test", computer: raw }), note: { cached: false } });
+  guard(steward, raw, {
+    principal: OWNER,
+    granted: [],
+    journal: openJournal(steward, { principal: OWNER, session: "ses_1", turn: "trn_1", tool: "test", computer: raw }),
+    note: { cached: false },
+  });
 
 async function start(script: (count: number) => Said[], more: Partial<Parameters<typeof harness>[0]> = {}) {
   const clock = { at: 1_800_000_000_000 };
-  const steward = harness({ store: await sqlite(":memory:", { now: () => clock.at }), model: scripted((_, count) => script(count)), now: () => clock.at, ...more });
+  const steward = harness({
+    store: await sqlite(":memory:", { now: () => clock.at }),
+    model: scripted((_, count) => script(count)),
+    now: () => clock.at,
+    ...more,
+  });
   const worker = startWorker(steward, { name: "w", auto: false });
   const session = (await makeSession(steward, OWNER, {})).id;
   return { steward, worker, session, clock, say: (text: string) => say(steward, OWNER, { session, parts: said(text) }) };
@@ -36,7 +46,15 @@ test("Steward's own files are refused also when the workspace holds them", async
   const { steward } = await start(() => []);
   const home = join(steward.home, "..");
   mkdirSync(steward.home);
-  const raw = await host.open({ person: "owner", mode: "guarded", home, workspace: home, steward: steward.home, hidden: () => [], env: process.env });
+  const raw = await host.open({
+    person: "owner",
+    mode: "guarded",
+    home,
+    workspace: home,
+    steward: steward.home,
+    hidden: () => [],
+    env: process.env,
+  });
   await assert.rejects(guarded(steward, raw).write(join(steward.home, "permissions.json"), new Uint8Array()), { code: "denied" });
   await guarded(steward, raw).write("free.txt", new Uint8Array());
 });
@@ -53,7 +71,12 @@ test("Steward's own files are refused when its home is reached through a link", 
 test("a home that is reached through a link is known by its real place", async () => {
   const link = join(temporary(), "link");
   symlinkSync(temporary(), link);
-  const { steward, close } = await compose({ home: link, env: { HOME: temporary(), STEWARD_MODEL: "builtin/rules", STEWARD_KEYCHAIN: "off" }, version: "0.0.0", auto: false });
+  const { steward, close } = await compose({
+    home: link,
+    env: { HOME: temporary(), STEWARD_MODEL: "builtin/rules", STEWARD_KEYCHAIN: "off" },
+    version: "0.0.0",
+    auto: false,
+  });
   assert.equal(steward.home, realpathSync(link));
   await close();
 });
@@ -86,16 +109,20 @@ test("the same key from two places is two messages", async () => {
   await worker.drain();
   const { sessions } = await listSessions(steward, OWNER, {});
   const logs = await Promise.all(sessions.map(({ id }) => steward.store.events(id)));
-  assert.deepEqual(logs.map((log) => log.filter(({ event }) => event.type === "message.received").length), [1, 1, 1, 1]);
+  assert.deepEqual(
+    logs.map((log) => log.filter(({ event }) => event.type === "message.received").length),
+    [1, 1, 1, 1],
+  );
 });
 
 test("a message is read once, also when an engine looks for news twice at the same time", async () => {
   const flow = await start(() => []);
   const { steward } = flow;
   const { events } = steward.store;
+  const gate = { open: Promise.resolve() };
   steward.store.events = async (...range) => {
     const found = await events(...range);
-    await new Promise((resolve) => setImmediate(resolve));
+    await gate.open;
     return found;
   };
   const read: number[] = [];
@@ -103,7 +130,11 @@ test("a message is read once, also when an engine looks for news twice at the sa
     name: "twice",
     async run(_turn, to: Host) {
       await flow.say("news");
-      const both = await Promise.all([to.steer(), to.steer()]);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate.open = promise;
+      const looking = Promise.all([to.steer(), to.steer()]);
+      resolve();
+      const both = await looking;
       read.push(both.flatMap(({ messages }) => messages).length);
       return { stop: "end", seen: Math.max(...both.map(({ seen }) => seen)) };
     },
