@@ -32,10 +32,17 @@ const server = createServer((request, response) => {
   });
 });
 
-const frame = (delta: object, finish: string | null = null): string => `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "bench", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+const frame = (delta: object, finish: string | null = null): string =>
+  `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "bench", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
 const usage = `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "bench", choices: [], usage: { prompt_tokens: 100, completion_tokens: 2, total_tokens: 102 } })}\n\ndata: [DONE]\n\n`;
 const text = (): string => frame({ role: "assistant", content: "ok" }) + frame({}, "stop") + usage;
-const toolCall = (): string => frame({ role: "assistant", tool_calls: [{ index: 0, id: "t", type: "function", function: { name: "file_info", arguments: '{"path":"."}' } }] }) + frame({}, "tool_calls") + usage;
+const toolCall = (): string =>
+  frame({
+    role: "assistant",
+    tool_calls: [{ index: 0, id: "t", type: "function", function: { name: "file_info", arguments: '{"path":"."}' } }],
+  }) +
+  frame({}, "tool_calls") +
+  usage;
 
 server.listen(0, "127.0.0.1", () => process.send?.((server.address() as { port: number }).port));
 process.on("disconnect", () => process.exit(0));

@@ -7,15 +7,32 @@ import { discard, median, newHome, root, startServer } from "./server.ts";
 
 type Add = (measure: string, value: number, unit: string, aim?: { atMost?: number }) => void;
 const CHROMIUM = "/usr/bin/chromium";
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 export async function pageCost(add: Add, runs: number): Promise<void> {
   const html = readFileSync(join(root, "dist", "web", "index.html"), "utf8");
   const named = [...html.matchAll(/(?:src|href)="\/?(assets\/[^"]+\.(?:js|css))"/g)].map(([, path]) => path!);
-  const weight = [join("index.html"), ...named].reduce((sum, path) => sum + gzipSync(readFileSync(join(root, "dist", "web", path)), { level: 9 }).byteLength, 0);
+  const weight = [join("index.html"), ...named].reduce(
+    (sum, path) => sum + gzipSync(readFileSync(join(root, "dist", "web", path)), { level: 9 }).byteLength,
+    0,
+  );
   add("page: HTML, script and style at first, gzip", weight / 1000, "kB", { atMost: 80 });
-  const all = readdirSync(join(root, "dist", "web"), { recursive: true, withFileTypes: true }).filter((file) => file.isFile() && /\.(?:js|css|html)$/.test(file.name));
-  add("page: everything it may ever load, gzip", all.reduce((sum, file) => sum + gzipSync(readFileSync(join(file.parentPath, file.name))).byteLength, 0) / 1000, "kB");
+  const all = readdirSync(join(root, "dist", "web"), { recursive: true, withFileTypes: true }).filter(
+    (file) => file.isFile() && /\.(?:js|css|html)$/.test(file.name),
+  );
+  add(
+    "page: everything it may ever load, gzip",
+    all.reduce((sum, file) => sum + gzipSync(readFileSync(join(file.parentPath, file.name))).byteLength, 0) / 1000,
+    "kB",
+  );
   if (!existsSync(CHROMIUM)) return console.log("page in Chromium: left out, there is no Chromium");
   const home = newHome();
   const server = await startServer(home);

@@ -39,11 +39,24 @@ const medianOf = <T>(list: T[], of: (one: T) => number): number => median(list.m
 async function start(): Promise<void> {
   const home = newHome();
   const server = await startServer(home);
-  for (const [name, args] of [["--version", ["--version"]], ["status", ["status"]]] as const) {
+  for (const [name, args] of [
+    ["--version", ["--version"]],
+    ["status", ["status"]],
+  ] as const) {
     const costs: CommandCost[] = [];
     for (let at = 0; at < RUNS; at++) costs.push(await command(args, home));
-    add(`./steward ${name}: CPU, launcher included`, medianOf(costs, ({ cpuMs }) => cpuMs), "ms", { atMost: 150 });
-    add(`./steward ${name}: wall`, medianOf(costs, ({ wallMs }) => wallMs), "ms", { atMost: 150 });
+    add(
+      `./steward ${name}: CPU, launcher included`,
+      medianOf(costs, ({ cpuMs }) => cpuMs),
+      "ms",
+      { atMost: 150 },
+    );
+    add(
+      `./steward ${name}: wall`,
+      medianOf(costs, ({ wallMs }) => wallMs),
+      "ms",
+      { atMost: 150 },
+    );
   }
   await server.stop();
   const starts: { readyMs: number; cpuMs: number }[] = [];
@@ -52,8 +65,18 @@ async function start(): Promise<void> {
     starts.push({ readyMs: one.readyMs, cpuMs: one.cpu() * 1000 });
     await one.stop();
   }
-  add("start to healthy", medianOf(starts, ({ readyMs }) => readyMs), "ms", { atMost: 1000 });
-  add("start to healthy: CPU", medianOf(starts, ({ cpuMs }) => cpuMs), "ms", { atMost: 1000 });
+  add(
+    "start to healthy",
+    medianOf(starts, ({ readyMs }) => readyMs),
+    "ms",
+    { atMost: 1000 },
+  );
+  add(
+    "start to healthy: CPU",
+    medianOf(starts, ({ cpuMs }) => cpuMs),
+    "ms",
+    { atMost: 1000 },
+  );
   const idle = await startServer(home);
   await new Promise((resolve) => setTimeout(resolve, 5000));
   const before = idle.cpu();
@@ -73,10 +96,30 @@ async function turns(): Promise<void> {
   await oneAfterAnother(server, endpoint, { count: 30 });
   const costs = [];
   for (let at = 0; at < RUNS; at++) costs.push(await oneAfterAnother(server, endpoint, { count: 30 }));
-  add("one turn: request in → model asked", medianOf(costs, ({ toModelMs }) => toModelMs), "ms", { atMost: 8 });
-  add("one turn: request in → first token out", medianOf(costs, ({ firstTokenMs }) => firstTokenMs), "ms", { atMost: 10 });
-  add("one turn: request in → done", medianOf(costs, ({ doneMs }) => doneMs), "ms", { atMost: 15 });
-  add("one turn: CPU", medianOf(costs, ({ cpuMs }) => cpuMs), "ms", { atMost: 15 });
+  add(
+    "one turn: request in → model asked",
+    medianOf(costs, ({ toModelMs }) => toModelMs),
+    "ms",
+    { atMost: 8 },
+  );
+  add(
+    "one turn: request in → first token out",
+    medianOf(costs, ({ firstTokenMs }) => firstTokenMs),
+    "ms",
+    { atMost: 10 },
+  );
+  add(
+    "one turn: request in → done",
+    medianOf(costs, ({ doneMs }) => doneMs),
+    "ms",
+    { atMost: 15 },
+  );
+  add(
+    "one turn: CPU",
+    medianOf(costs, ({ cpuMs }) => cpuMs),
+    "ms",
+    { atMost: 15 },
+  );
   add("tool call received → result sent to the model", await toolOverhead(server, endpoint, 30), "ms", { atMost: 10 });
   for (let done = RUNS * 30 + 100; done < 1000; done += 100) await oneAfterAnother(server, endpoint, { count: 100 });
   add("resident after 1,000 turns", server.resident() / 1e6, "MB");
@@ -93,11 +136,36 @@ async function crowd(): Promise<void> {
     const runs = [];
     for (let at = 0; at < RUNS; at++) runs.push(await together(server, endpoint, { sessions, rounds: sessions === 1 ? 50 : 5 }));
     const label = `${sessions} session${sessions === 1 ? "" : "s"} at once`;
-    add(`${label}: turns a second`, medianOf(runs, ({ turnsPerSecond }) => turnsPerSecond), "/s", { atLeast: 100 });
-    add(`${label}: done, p50`, medianOf(runs, ({ p50Ms }) => p50Ms), "ms", sessions === 100 ? { atMost: 500 } : {});
-    add(`${label}: done, p95`, medianOf(runs, ({ p95Ms }) => p95Ms), "ms", sessions === 100 ? { atMost: 1000 } : {});
-    add(`${label}: CPU a turn`, medianOf(runs, ({ cpuMs }) => cpuMs), "ms", { atMost: 15 });
-    add(`${label}: resident`, medianOf(runs, ({ residentMb }) => residentMb), "MB", sessions === 100 ? { atMost: 300 } : {});
+    add(
+      `${label}: turns a second`,
+      medianOf(runs, ({ turnsPerSecond }) => turnsPerSecond),
+      "/s",
+      { atLeast: 100 },
+    );
+    add(
+      `${label}: done, p50`,
+      medianOf(runs, ({ p50Ms }) => p50Ms),
+      "ms",
+      sessions === 100 ? { atMost: 500 } : {},
+    );
+    add(
+      `${label}: done, p95`,
+      medianOf(runs, ({ p95Ms }) => p95Ms),
+      "ms",
+      sessions === 100 ? { atMost: 1000 } : {},
+    );
+    add(
+      `${label}: CPU a turn`,
+      medianOf(runs, ({ cpuMs }) => cpuMs),
+      "ms",
+      { atMost: 15 },
+    );
+    add(
+      `${label}: resident`,
+      medianOf(runs, ({ residentMb }) => residentMb),
+      "MB",
+      sessions === 100 ? { atMost: 300 } : {},
+    );
   }
   await server.stop();
   endpoint.stop();
@@ -114,7 +182,8 @@ async function history(): Promise<void> {
   for (const [messages, conversation] of Object.entries(conversations)) {
     const first = conversation ? await oneAfterAnother(server, endpoint, { conversation, count: 1 }) : undefined;
     const costs = [];
-    for (let at = 0; at < RUNS; at++) costs.push(await oneAfterAnother(server, endpoint, { ...(conversation ? { conversation } : {}), count: 15 }));
+    for (let at = 0; at < RUNS; at++)
+      costs.push(await oneAfterAnother(server, endpoint, { ...(conversation ? { conversation } : {}), count: 15 }));
     const [toModel, cpu] = [medianOf(costs, ({ toModelMs }) => toModelMs), medianOf(costs, ({ cpuMs }) => cpuMs)];
     if (base.length === 0) base.push(toModel, cpu);
     add(`${messages} past messages: request in → model asked`, toModel, "ms", { atMost: round(base[0]! * 1.5, 2) });
@@ -148,6 +217,9 @@ for (const [name, group] of Object.entries(groups))
   }
 mkdirSync(join(root, "bench", "results"), { recursive: true });
 const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) };
-writeFileSync(join(root, "bench", "results", "latest.json"), `${JSON.stringify({ at: new Date().toISOString(), machine, runs: RUNS, rows }, null, 2)}\n`);
+writeFileSync(
+  join(root, "bench", "results", "latest.json"),
+  `${JSON.stringify({ at: new Date().toISOString(), machine, runs: RUNS, rows }, null, 2)}\n`,
+);
 console.log(`\nNode ${machine.node}, ${machine.cores} cores of ${machine.cpu}. JSON: bench/results/latest.json`);
 process.exitCode = rows.some((row) => aimText(row).endsWith("!")) ? 1 : 0;

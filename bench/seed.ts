@@ -27,8 +27,29 @@ export async function seed(home: string, messages: number): Promise<string> {
 }
 
 const exchange = (turn: number, first: number): Event[] => [
-  { type: "message.received", id: `msg_${turn}`, from: "owner", parts: [{ type: "text", text: `Question number ${turn}: what about the garden, the invoices and the train to Lyon?` }] },
+  {
+    type: "message.received",
+    id: `msg_${turn}`,
+    from: "owner",
+    parts: [{ type: "text", text: `Question number ${turn}: what about the garden, the invoices and the train to Lyon?` }],
+  },
   { type: "turn.started", turn: `trn_${turn}`, engine: "loop", model: "compatible/bench" },
-  { type: "item.completed", turn: `trn_${turn}`, item: { id: `itm_${turn}`, kind: "text", text: `Answer number ${turn}: the garden is watered, the invoices are paid, the train leaves at nine.` } },
-  { type: "turn.completed", turn: `trn_${turn}`, stop: "end", seen: first, engine: "loop", model: "compatible/bench", usage: { input: 10, output: 10 } },
+  {
+    type: "item.completed",
+    turn: `trn_${turn}`,
+    item: {
+      id: `itm_${turn}`,
+      kind: "text",
+      text: `Answer number ${turn}: the garden is watered, the invoices are paid, the train leaves at nine.`,
+    },
+  },
+  {
+    type: "turn.completed",
+    turn: `trn_${turn}`,
+    stop: "end",
+    seen: first,
+    engine: "loop",
+    model: "compatible/bench",
+    usage: { input: 10, output: 10 },
+  },
 ];

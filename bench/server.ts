@@ -9,7 +9,8 @@ import type { Asked } from "./model.ts";
 export const root = join(import.meta.dirname, "..");
 export const now = (): number => performance.timeOrigin + performance.now();
 export const median = (values: number[]): number => quantile(values, 0.5);
-export const quantile = (values: number[], q: number): number => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN;
+export const quantile = (values: number[], q: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN;
 
 export interface Endpoint {
   url: string;
@@ -23,7 +24,11 @@ export function startModel(): Promise<Endpoint> {
   return new Promise((resolve) => {
     child.once("message", (port) => {
       const url = `http://127.0.0.1:${port as number}`;
-      resolve({ url: `${url}/v1`, asked: async () => (await (await fetch(`${url}/asked`)).json()) as Asked[], stop: () => child.disconnect() });
+      resolve({
+        url: `${url}/v1`,
+        asked: async () => (await (await fetch(`${url}/asked`)).json()) as Asked[],
+        stop: () => child.disconnect(),
+      });
     });
   });
 }
@@ -50,7 +55,14 @@ export function newHome(model?: string): string {
   return home;
 }
 
-export const environment = (home: string): NodeJS.ProcessEnv => ({ PATH: process.env.PATH, HOME: process.env.HOME, STEWARD_HOME: home, STEWARD_KEYCHAIN: "off", OPENAI_API_KEY: "bench", CI: "1" });
+export const environment = (home: string): NodeJS.ProcessEnv => ({
+  PATH: process.env.PATH,
+  HOME: process.env.HOME,
+  STEWARD_HOME: home,
+  STEWARD_KEYCHAIN: "off",
+  OPENAI_API_KEY: "bench",
+  CI: "1",
+});
 
 export async function startServer(home: string): Promise<Server> {
   const begun = now();
@@ -141,6 +153,9 @@ export async function talker(server: Server, conversation: string): Promise<Talk
 }
 
 export async function newConversation(server: Server): Promise<string> {
-  const response = await fetch(`${server.url}/api/conversations/new`, { method: "POST", headers: { authorization: `Bearer ${server.token}` } });
+  const response = await fetch(`${server.url}/api/conversations/new`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${server.token}` },
+  });
   return ((await response.json()) as { conversation_id: string }).conversation_id;
 }

@@ -9,7 +9,11 @@ export interface TurnCost {
 }
 
 /** Medians over `count` turns of one conversation, one after the other. */
-export async function oneAfterAnother(server: Server, endpoint: Endpoint, { conversation, count, text = "hi" }: { conversation?: string; count: number; text?: string }): Promise<TurnCost> {
+export async function oneAfterAnother(
+  server: Server,
+  endpoint: Endpoint,
+  { conversation, count, text = "hi" }: { conversation?: string; count: number; text?: string },
+): Promise<TurnCost> {
   const talk = await talker(server, conversation ?? (await newConversation(server)));
   await talk.say(text);
   await endpoint.asked();
@@ -52,7 +56,11 @@ export interface Crowd {
 }
 
 /** All sessions say something at once, `rounds` times. */
-export async function together(server: Server, endpoint: Endpoint, { sessions, rounds }: { sessions: number; rounds: number }): Promise<Crowd> {
+export async function together(
+  server: Server,
+  endpoint: Endpoint,
+  { sessions, rounds }: { sessions: number; rounds: number },
+): Promise<Crowd> {
   const talkers: Talker[] = [];
   for (let at = 0; at < sessions; at++) talkers.push(await talker(server, await newConversation(server)));
   await Promise.all(talkers.map((talk) => talk.say("hi")));
@@ -65,7 +73,14 @@ export async function together(server: Server, endpoint: Endpoint, { sessions, r
   const residentMb = server.resident() / 1e6;
   for (const talk of talkers) talk.close();
   await endpoint.asked();
-  return { sessions, turnsPerSecond: times.length / seconds, p50Ms: median(done), p95Ms: quantile(done, 0.95), cpuMs: ((server.cpu() - before) * 1000) / times.length, residentMb };
+  return {
+    sessions,
+    turnsPerSecond: times.length / seconds,
+    p50Ms: median(done),
+    p95Ms: quantile(done, 0.95),
+    cpuMs: ((server.cpu() - before) * 1000) / times.length,
+    residentMb,
+  };
 }
 
 export interface Sizes {
@@ -87,7 +102,12 @@ export async function requestSizes(server: Server, endpoint: Endpoint): Promise<
   }
   talk.close();
   const shares = bodies.slice(1).map((body, at) => sameStart(prefixOf(bodies[at]!), prefixOf(body)));
-  return { firstBytes: Buffer.byteLength(bodies[0]!), firstTokens: Math.ceil(bodies[0]!.length / 4), twentiethBytes: Buffer.byteLength(bodies.at(-1)!), identical: Math.min(...shares) };
+  return {
+    firstBytes: Buffer.byteLength(bodies[0]!),
+    firstTokens: Math.ceil(bodies[0]!.length / 4),
+    twentiethBytes: Buffer.byteLength(bodies.at(-1)!),
+    identical: Math.min(...shares),
+  };
 }
 
 /** What a prompt cache sees: tools, then messages, without the closing bracket. */
@@ -101,4 +121,3 @@ function sameStart(before: string, after: string): number {
   while (at < before.length && before[at] === after[at]) at++;
   return at / before.length;
 }
-

@@ -10,7 +10,9 @@ const version = (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 /** `--home DIR` anywhere on the line, else STEWARD_HOME, else TWIZZY_HOME, else ~/.steward. */
 function homeOf(argv: string[]): string {
   const at = argv.indexOf("--home");
-  return resolve((at >= 0 ? argv[at + 1] : undefined) ?? process.env.STEWARD_HOME ?? process.env.TWIZZY_HOME ?? join(homedir(), ".steward"));
+  return resolve(
+    (at >= 0 ? argv[at + 1] : undefined) ?? process.env.STEWARD_HOME ?? process.env.TWIZZY_HOME ?? join(homedir(), ".steward"),
+  );
 }
 
 const argv = process.argv.slice(2);

@@ -37,7 +37,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const { steward } = composed;
     const { host, port } = steward.settings.config().server;
     const stopped = Promise.withResolvers<void>();
-    const gateway = await openGateway(steward, { host, port, web: join(options.root, "dist", "web"), localToken: held.token, stop: () => void close() }).catch(async (error: unknown) => {
+    const gateway = await openGateway(steward, {
+      host,
+      port,
+      web: join(options.root, "dist", "web"),
+      localToken: held.token,
+      stop: () => void close(),
+    }).catch(async (error: unknown) => {
       await composed.close();
       throw error;
     });
@@ -52,7 +58,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
       stopped.resolve();
     });
     steward.log("info", "Steward listens", { url: gateway.url, version: options.version });
-    return { url: gateway.url, claimUrl: await gateway.claimLink(), warnings: composed.warnings, sandbox: await steward.sandbox(), close, closed: stopped.promise };
+    return {
+      url: gateway.url,
+      claimUrl: await gateway.claimLink(),
+      warnings: composed.warnings,
+      sandbox: await steward.sandbox(),
+      close,
+      closed: stopped.promise,
+    };
   } catch (error) {
     held.release();
     throw error;
@@ -60,7 +73,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
 }
 
 /** The whole of Steward without a listener, for one command. */
-export async function embed(options: Pick<ServeOptions, "home" | "version" | "root">): Promise<{ fetch(request: Request): Promise<Response>; close(): Promise<void> }> {
+export async function embed(
+  options: Pick<ServeOptions, "home" | "version" | "root">,
+): Promise<{ fetch(request: Request): Promise<Response>; close(): Promise<void> }> {
   const held = holdInstance(options.home);
   try {
     const composed = await compose({ ...options, env: process.env, auto: true });
@@ -80,12 +95,19 @@ export async function embed(options: Pick<ServeOptions, "home" | "version" | "ro
 }
 
 function overridesOf({ port, host, model, logLevel }: ServeOptions): Record<string, unknown> {
-  return { ...(port === undefined ? {} : { "server.port": port }), ...(host === undefined ? {} : { "server.host": host }), ...(model === undefined ? {} : { model }), ...(logLevel === undefined ? {} : { "log.level": logLevel }) };
+  return {
+    ...(port === undefined ? {} : { "server.port": port }),
+    ...(host === undefined ? {} : { "server.host": host }),
+    ...(model === undefined ? {} : { model }),
+    ...(logLevel === undefined ? {} : { "log.level": logLevel }),
+  };
 }
 
 /** What is older than its keeping time goes, once a day. */
 async function tidy({ steward }: Composed): Promise<void> {
-  await forgetOld(steward, OWNER).catch((error: unknown) => steward.log("warning", "Old undo entries could not be dropped", { error: messageOf(error) }));
+  await forgetOld(steward, OWNER).catch((error: unknown) =>
+    steward.log("warning", "Old undo entries could not be dropped", { error: messageOf(error) }),
+  );
 }
 
 function onceOnly(work: () => Promise<void>): () => Promise<void> {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Event, Stored } from "../src/core/events.ts";
-import { emptyView, fold, pendingCalls, toMessages } from "../src/core/fold.ts";
+import { emptyView, fold } from "../src/core/fold.ts";
+import { pendingCalls, toMessages } from "../src/core/history.ts";
 import { MOST_EVENTS } from "../src/run/context.ts";
 import { say } from "../src/run/inbox.ts";
 import { clearSession, makeSession, sessionEvents } from "../src/run/sessions.ts";
@@ -18,7 +19,9 @@ async function start(script: (prompt: string) => Said[], config: Record<string, 
   const worker = startWorker(steward, { name: "w", auto: false });
   const session = (await makeSession(steward, OWNER, {})).id;
   return {
-    steward, session, model,
+    steward,
+    session,
+    model,
     async turn(text: string) {
       await say(steward, OWNER, { session, parts: [{ type: "text", text }] });
       await worker.drain();
@@ -28,7 +31,16 @@ async function start(script: (prompt: string) => Said[], config: Record<string, 
 }
 
 test("T-068 a conversation that outgrows the window is summarised by the model, and the log says so", async () => {
-  const flow = await start((prompt) => [{ text: prompt.includes("Summarise this conversation") ? "The person wrote about apples many times and wants them sorted by colour." : "noted" }], { "limits.windowTokens": 2000 });
+  const flow = await start(
+    (prompt) => [
+      {
+        text: prompt.includes("Summarise this conversation")
+          ? "The person wrote about apples many times and wants them sorted by colour."
+          : "noted",
+      },
+    ],
+    { "limits.windowTokens": 2000 },
+  );
   for (let at = 0; at < 12; at++) await flow.turn(`apple ${at} ${"x".repeat(1500)}`);
   const compactions = (await flow.events()).filter(({ event }) => event.type === "context.compacted");
   assert.ok(compactions.length >= 2, `${compactions.length} compactions`);
@@ -40,7 +52,10 @@ test("T-068 a conversation that outgrows the window is summarised by the model, 
 });
 
 test("when no summary can be written a digest stands in, and nothing is refused", async () => {
-  const flow = await start((prompt) => (prompt.includes("Summarise this conversation") ? [{ fail: new Error("no") }] : [{ text: "noted" }]), { "limits.windowTokens": 1500 });
+  const flow = await start(
+    (prompt) => (prompt.includes("Summarise this conversation") ? [{ fail: new Error("no") }] : [{ text: "noted" }]),
+    { "limits.windowTokens": 1500 },
+  );
   for (let at = 0; at < 10; at++) await flow.turn(`pear ${at} ${"y".repeat(1200)}`);
   const compacted = (await flow.events()).find(({ event }) => event.type === "context.compacted")?.event;
   assert.ok(compacted?.type === "context.compacted" && compacted.by === "digest");
@@ -51,7 +66,11 @@ test("after 20,000 past messages a turn reads a window, and between compactions 
   const flow = await start(() => [{ text: "ok" }]);
   const { store } = flow.steward;
   for (let turn = 0; turn < 10_000; turn += 500)
-    await store.commit({ events: Array.from({ length: 500 }, (_, at) => exchange(turn + at)).flat().map((event) => ({ session: flow.session, event })) });
+    await store.commit({
+      events: Array.from({ length: 500 }, (_, at) => exchange(turn + at))
+        .flat()
+        .map((event) => ({ session: flow.session, event })),
+    });
   const read: number[] = [];
   const { events } = store;
   store.events = async (session, range) => {
@@ -61,7 +80,9 @@ test("after 20,000 past messages a turn reads a window, and between compactions 
   };
   for (const text of ["one", "two", "three"]) await flow.turn(text);
   assert.ok(Math.max(...read) <= MOST_EVENTS, `read ${Math.max(...read)} at once`);
-  const bytes = flow.model.requests.map(({ prompt }) => JSON.stringify(prompt).slice(0, -1)).filter((prompt) => !prompt.includes("Summarise"));
+  const bytes = flow.model.requests
+    .map(({ prompt }) => JSON.stringify(prompt).slice(0, -1))
+    .filter((prompt) => !prompt.includes("Summarise"));
   assert.equal(bytes.length, 3);
   assert.ok(bytes[1]!.startsWith(bytes[0]!) && bytes[2]!.startsWith(bytes[1]!));
 });
@@ -79,19 +100,27 @@ test("T-027 after clearing, the history is empty under the same id", async () =>
   await clearSession(flow.steward, OWNER, flow.session);
   await flow.turn("what was it?");
   assert.ok(!JSON.stringify(flow.model.requests.at(-1)!.prompt).includes("plum"));
-  assert.deepEqual(fold(emptyView(flow.session), await flow.events()).entries.map(({ kind }) => kind), ["message", "item", "end"]);
+  assert.deepEqual(
+    fold(emptyView(flow.session), await flow.events()).entries.map(({ kind }) => kind),
+    ["message", "item", "end"],
+  );
 });
 
 // ---- Properties of the fold, over logs that Steward could have written
 
 const call = fc.record({ id: fc.nat({ max: 1e9 }).map((n) => `c${n}`), tool: fc.constantFrom("a", "b") });
 const step = fc.uniqueArray(call, { minLength: 1, maxLength: 3, selector: ({ id }) => id });
-const turnOf = fc.record({ asked: fc.array(fc.string(), { minLength: 1, maxLength: 2 }), steps: fc.array(fc.record({ calls: step, said: fc.string(), late: fc.boolean() }), { maxLength: 3 }), end: fc.string() });
+const turnOf = fc.record({
+  asked: fc.array(fc.string(), { minLength: 1, maxLength: 2 }),
+  steps: fc.array(fc.record({ calls: step, said: fc.string(), late: fc.boolean() }), { maxLength: 3 }),
+  end: fc.string(),
+});
 
 function logOf(turns: (typeof turnOf extends fc.Arbitrary<infer T> ? T : never)[]): Stored[] {
   const log: Stored[] = [];
   const push = (event: Event): number => log.push({ session: "s", seq: log.length + 1, at: log.length, event });
-  const ask = (text: string): number => push({ type: "message.received", id: `m${log.length}`, from: "p", parts: [{ type: "text", text }] });
+  const ask = (text: string): number =>
+    push({ type: "message.received", id: `m${log.length}`, from: "p", parts: [{ type: "text", text }] });
   for (const [at, { asked, steps, end }] of turns.entries()) {
     const turn = `t${at}`;
     for (const text of asked) ask(text);
@@ -104,7 +133,11 @@ function logOf(turns: (typeof turnOf extends fc.Arbitrary<infer T> ? T : never)[
       push({ type: "item.completed", turn, item: { id: `i${log.length}`, kind: "step", calls: own, seen } });
       for (const one of own) {
         push({ type: "item.started", turn, item: { id: `i${one.id}`, kind: "tool", call: one } });
-        push({ type: "item.completed", turn, item: { id: `i${one.id}`, kind: "tool", call: one, result: { success: true, output: one.id, error: null } } });
+        push({
+          type: "item.completed",
+          turn,
+          item: { id: `i${one.id}`, kind: "tool", call: one, result: { success: true, output: one.id, error: null } },
+        });
       }
     }
     const seen = log.length;
@@ -119,10 +152,15 @@ test("every prefix of a log at a turn's end gives a prefix of the messages; ever
     fc.property(fc.array(turnOf, { minLength: 1, maxLength: 4 }), (turns) => {
       const log = logOf(turns);
       const whole = JSON.stringify(toMessages(log)).slice(0, -1);
-      for (const { seq, event } of log) if (event.type === "turn.completed") assert.ok(whole.startsWith(JSON.stringify(toMessages(log.slice(0, seq))).slice(0, -1)));
+      for (const { seq, event } of log)
+        if (event.type === "turn.completed") assert.ok(whole.startsWith(JSON.stringify(toMessages(log.slice(0, seq))).slice(0, -1)));
       const messages = toMessages(log);
       for (const [at, message] of messages.entries())
-        if (message.role === "assistant") assert.deepEqual(messages.slice(at + 1, at + 1 + message.calls.length).map((one) => one.role === "tool" && one.call), message.calls.map(({ id }) => id));
+        if (message.role === "assistant")
+          assert.deepEqual(
+            messages.slice(at + 1, at + 1 + message.calls.length).map((one) => one.role === "tool" && one.call),
+            message.calls.map(({ id }) => id),
+          );
     }),
     { numRuns: 300 },
   );

@@ -25,7 +25,8 @@ export interface World {
 }
 const file = (world: World, name: "ran" | "sent"): string => join(world.home, name);
 const note = (world: World, name: "ran" | "sent", line: string): void => appendFileSync(file(world, name), `${line}\n`);
-const noted = (world: World, name: "ran" | "sent"): string[] => (existsSync(file(world, name)) ? readFileSync(file(world, name), "utf8").split("\n").slice(0, -1) : []);
+const noted = (world: World, name: "ran" | "sent"): string[] =>
+  existsSync(file(world, name)) ? readFileSync(file(world, name), "utf8").split("\n").slice(0, -1) : [];
 
 interface Life {
   steward: Steward;
@@ -67,14 +68,21 @@ const touch: Tool<{ path: string }> = {
 
 const speak = (text: string, key: string) => ({ session: SESSION, key, parts: [{ type: "text" as const, text }] });
 const called = (prompt: string): boolean => prompt.includes('"tool-result"');
-const texts = (events: Event[]): string[] => events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "text" ? [event.item.text] : []));
-const results = (events: Event[]) => events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result] : []));
+const texts = (events: Event[]): string[] =>
+  events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "text" ? [event.item.text] : []));
+const results = (events: Event[]) =>
+  events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result] : []));
 const count = (events: Event[], type: Event["type"]): number => events.filter((event) => event.type === type).length;
 
 function oneTurn(events: Event[], where: string): void {
-  for (const type of ["message.received", "turn.started", "turn.completed"] as const) assert.equal(count(events, type), 1, `${where}: ${type}\n${JSON.stringify(events, null, 1)}`);
+  for (const type of ["message.received", "turn.started", "turn.completed"] as const)
+    assert.equal(count(events, type), 1, `${where}: ${type}\n${JSON.stringify(events, null, 1)}`);
   const end = events.at(-1)!;
-  assert.equal(events.findLast((event) => event.type === "turn.completed")?.type === "turn.completed" && JSON.stringify(end).includes('"failed"'), false, where);
+  assert.equal(
+    events.findLast((event) => event.type === "turn.completed")?.type === "turn.completed" && JSON.stringify(end).includes('"failed"'),
+    false,
+    where,
+  );
 }
 
 /** Every call has one result; it ran once, or its outcome is labelled as unknown; it never ran twice. */
@@ -82,7 +90,8 @@ function callsAreHonest(events: Event[], world: World, where: string): void {
   const counts = new Map<string, number>();
   for (const name of noted(world, "ran")) counts.set(name, (counts.get(name) ?? 0) + 1);
   for (const [name, times] of counts) assert.equal(times, 1, `${where}: ${name} ran ${times} times`);
-  for (const result of results(events)) assert.ok(result?.success || /not known whether/.test(result?.error ?? ""), `${where}: ${JSON.stringify(result)}`);
+  for (const result of results(events))
+    assert.ok(result?.success || /not known whether/.test(result?.error ?? ""), `${where}: ${JSON.stringify(result)}`);
 }
 
 export const flows: Flow[] = [
@@ -97,7 +106,10 @@ export const flows: Flow[] = [
   },
   {
     name: "a turn with two tool calls",
-    script: (prompt) => (called(prompt) ? [{ text: "done" }] : [{ text: "working" }, { call: "work", input: { name: "a" } }, { call: "work", input: { name: "b" } }]),
+    script: (prompt) =>
+      called(prompt)
+        ? [{ text: "done" }]
+        : [{ text: "working" }, { call: "work", input: { name: "a" } }, { call: "work", input: { name: "b" } }],
     drive: async ({ steward }) => void (await say(steward, OWNER, speak("go", "k1"))),
     check(events, world, where) {
       oneTurn(events, where);
@@ -130,11 +142,16 @@ export const flows: Flow[] = [
     name: "a steered turn",
     script(prompt) {
       const done = prompt.split('"tool-result"').length - 1;
-      return prompt.includes("also") ? [{ text: "both" }] : done > 4 ? [{ text: "first only" }] : [{ call: "work", input: { name: `w${done}` } }];
+      return prompt.includes("also")
+        ? [{ text: "both" }]
+        : done > 4
+          ? [{ text: "first only" }]
+          : [{ call: "work", input: { name: `w${done}` } }];
     },
     drive: async ({ steward }) => void (await say(steward, OWNER, speak("one", "k1"))),
     async beside({ steward, store, world }) {
-      for (let tries = 0; tries < 400 && !store.dead() && noted(world, "ran").length === 0; tries++) await new Promise((resolve) => setTimeout(resolve, 1));
+      for (let tries = 0; tries < 400 && !store.dead() && noted(world, "ran").length === 0; tries++)
+        await new Promise((resolve) => setTimeout(resolve, 1));
       await say(steward, OWNER, speak("also two", "k2"));
     },
     check(events, world, where) {
@@ -147,12 +164,16 @@ export const flows: Flow[] = [
   {
     name: "a delivery",
     script: () => [{ text: "hello" }],
-    drive: ({ steward }) => receive(steward, { key: "m1", from: "u1", to: { channel: "chat", chat: "7" }, parts: [{ type: "text", text: "hi" }] }),
+    drive: ({ steward }) =>
+      receive(steward, { key: "m1", from: "u1", to: { channel: "chat", chat: "7" }, parts: [{ type: "text", text: "hi" }] }),
     check(events, world, where) {
       oneTurn(events, where);
       assert.equal(count(events, "delivery.settled"), 1, where);
       const settled = events.find((event) => event.type === "delivery.settled");
-      assert.ok(noted(world, "sent").length === 1 || (settled?.type === "delivery.settled" && settled.unknown === true), `${where}: ${JSON.stringify(settled)} ${noted(world, "sent").length} sent`);
+      assert.ok(
+        noted(world, "sent").length === 1 || (settled?.type === "delivery.settled" && settled.unknown === true),
+        `${where}: ${JSON.stringify(settled)} ${noted(world, "sent").length} sent`,
+      );
       assert.ok(noted(world, "sent").length <= 1, `${where}: sent ${noted(world, "sent").length} times`);
     },
   },
@@ -162,7 +183,14 @@ export const flows: Flow[] = [
 export async function live(flow: Flow, store: Mortal, world: World): Promise<void> {
   const channel = { ...keepingChannel(), send: async (_to: unknown, text: string) => (note(world, "sent", text), "r") };
   const model = scripted((request) => flow.script(JSON.stringify(request.prompt)));
-  const steward = harness({ store, model, tools: [work(world), touch] as Tool[], channels: { chat: channel }, home: world.home, now: world.now });
+  const steward = harness({
+    store,
+    model,
+    tools: [work(world), touch] as Tool[],
+    channels: { chat: channel },
+    home: world.home,
+    now: world.now,
+  });
   const life = { steward, store, world };
   const worker = startWorker(steward, { name: "w", auto: false });
   await makeSession(steward, OWNER, { id: SESSION }).catch(unlessDead(store));
@@ -172,14 +200,19 @@ export async function live(flow: Flow, store: Mortal, world: World): Promise<voi
   await worker.drain();
 }
 
-const unlessDead = (store: Mortal) => (error: unknown): void => {
-  if (!store.dead()) throw error;
-};
+const unlessDead =
+  (store: Mortal) =>
+  (error: unknown): void => {
+    if (!store.dead()) throw error;
+  };
 
 export async function eventsOf(store: Store): Promise<Event[]> {
   const sessions = (await store.list("p/owner/session/")).map(({ value }) => (value as { id: string }).id);
   const logs = await Promise.all(sessions.map((session) => store.events(session)));
-  for (const log of logs) assert.deepEqual(log.map(({ seq }) => seq), log.map((_, at) => at + 1));
+  for (const log of logs)
+    assert.deepEqual(
+      log.map(({ seq }) => seq),
+      log.map((_, at) => at + 1),
+    );
   return logs.flat().map(({ event }) => event);
 }
-

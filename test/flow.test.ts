@@ -42,49 +42,78 @@ async function start(script: Parameters<typeof scripted>[0], more: Partial<Param
   const worker = startWorker(steward, { name: "w", auto: false });
   const session = (await makeSession(steward, OWNER, {})).id;
   const events = async (): Promise<Event[]> => (await sessionEvents(steward, OWNER, session, {})).events.map(({ event }) => event);
-  return { steward, worker, session, model, events, say: (text: string, key?: string) => say(steward, OWNER, { session, key, ...said(text) }) };
+  return {
+    steward,
+    worker,
+    session,
+    model,
+    events,
+    say: (text: string, key?: string) => say(steward, OWNER, { session, key, ...said(text) }),
+  };
 }
 
 const shape = (event: Event): string => ("item" in event ? `${event.type} ${event.item.kind}` : event.type);
 
 test("a message becomes a reply, and the log tells the story", async () => {
-  const flow = await start((_, count): Said[] => (count === 0 ? [{ thinking: "hm" }, { text: "Looking." }, { call: "echo", input: { text: "hi" } }] : [{ text: "Done." }]));
+  const flow = await start((_, count): Said[] =>
+    count === 0 ? [{ thinking: "hm" }, { text: "Looking." }, { call: "echo", input: { text: "hi" } }] : [{ text: "Done." }],
+  );
   await flow.say("do it", "k1");
   await flow.say("do it", "k1");
   await flow.worker.drain();
   const events = await flow.events();
   assert.deepEqual(events.map(shape), [
-    "session.created", "message.received", "session.updated", "turn.started", "item.completed thinking", "item.completed text", "item.completed step",
-    "item.started tool", "item.completed tool", "item.completed text", "turn.completed",
+    "session.created",
+    "message.received",
+    "session.updated",
+    "turn.started",
+    "item.completed thinking",
+    "item.completed text",
+    "item.completed step",
+    "item.started tool",
+    "item.completed tool",
+    "item.completed text",
+    "turn.completed",
   ]);
   const { title, messages, running, seq } = await getSession(flow.steward, OWNER, flow.session);
   assert.deepEqual({ title, messages, running, seq }, { title: "do it", messages: 2, running: false, seq: 11 });
-  assert.deepEqual((await flow.steward.store.jobs()), { due: 0, later: 0, running: 0 });
+  assert.deepEqual(await flow.steward.store.jobs(), { due: 0, later: 0, running: 0 });
 });
 
 test("the next request begins with the bytes of the one before", async () => {
-  const flow = await start((_, count): Said[] => (count % 2 === 0 ? [{ thinking: "t" }, { text: "a" }, { call: "echo", input: { text: "b" } }] : [{ text: "end" }]));
+  const flow = await start((_, count): Said[] =>
+    count % 2 === 0 ? [{ thinking: "t" }, { text: "a" }, { call: "echo", input: { text: "b" } }] : [{ text: "end" }],
+  );
   for (const text of ["one", "two", "three"]) {
     await flow.say(text);
     await flow.worker.drain();
   }
   const bytes = flow.model.requests.map(({ prompt }) => JSON.stringify(prompt).slice(0, -1));
   assert.equal(bytes.length, 6);
-  for (let at = 1; at < bytes.length; at++) assert.ok(bytes[at]!.startsWith(bytes[at - 1]!), `request ${at}:\n${bytes[at - 1]}\n${bytes[at]}`);
+  for (let at = 1; at < bytes.length; at++)
+    assert.ok(bytes[at]!.startsWith(bytes[at - 1]!), `request ${at}:\n${bytes[at - 1]}\n${bytes[at]}`);
   assert.deepEqual(flow.model.requests[5]!.tools, flow.model.requests[0]!.tools);
 });
 
 test("a message that comes while a turn runs joins it, and stands where it was read", async () => {
   const flow = await start((request, count): Said[] => {
     if (count === 0) void flow.say("and also this");
-    return count === 0 ? [{ call: "echo", input: { text: "b" } }] : [{ text: `read ${JSON.stringify(request.prompt).includes("also this")}` }];
+    return count === 0
+      ? [{ call: "echo", input: { text: "b" } }]
+      : [{ text: `read ${JSON.stringify(request.prompt).includes("also this")}` }];
   });
   await flow.say("first");
   await flow.worker.drain();
   const events = await flow.events();
   assert.equal(events.filter(({ type }) => type === "turn.started").length, 1);
-  assert.deepEqual(events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "text" ? [event.item.text] : [])), ["read true"]);
-  assert.deepEqual(flow.model.requests[1]!.prompt.map(({ role }) => role), ["system", "user", "assistant", "tool", "user"]);
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === "item.completed" && event.item.kind === "text" ? [event.item.text] : [])),
+    ["read true"],
+  );
+  assert.deepEqual(
+    flow.model.requests[1]!.prompt.map(({ role }) => role),
+    ["system", "user", "assistant", "tool", "user"],
+  );
 });
 
 test("a write outside the workspace asks, and runs when a person allows it", async () => {
@@ -99,7 +128,14 @@ test("a write outside the workspace asks, and runs when a person allows it", asy
   await answerAsk(flow.steward, OWNER, ask.id, { choice: "allow" });
   await assert.rejects(answerAsk(flow.steward, OWNER, ask.id, { choice: "deny" }), { code: "conflict" });
   await running;
-  assert.deepEqual((await flow.events()).map(shape).slice(-6), ["ask.opened", "ask.answered", "item.started tool", "item.completed tool", "item.completed text", "turn.completed"]);
+  assert.deepEqual((await flow.events()).map(shape).slice(-6), [
+    "ask.opened",
+    "ask.answered",
+    "item.started tool",
+    "item.completed tool",
+    "item.completed text",
+    "turn.completed",
+  ]);
   assert.equal((await getSession(flow.steward, OWNER, flow.session)).asks, 0);
 });
 
@@ -140,18 +176,37 @@ test("the same call with the same result again and again is stopped, and said", 
 });
 
 test("calls that can't run are results: unknown tool, wrong arguments, not JSON, switched off", async () => {
-  const flow = await start((_, count): Said[] => (count === 0 ? [{ call: "nope", input: {} }, { call: "echo", input: { text: 5 } }, { call: "echo", input: "{not json" }, { call: "touch", input: { path: "a" } }] : [{ text: "ok" }]));
+  const flow = await start((_, count): Said[] =>
+    count === 0
+      ? [
+          { call: "nope", input: {} },
+          { call: "echo", input: { text: 5 } },
+          { call: "echo", input: "{not json" },
+          { call: "touch", input: { path: "a" } },
+        ]
+      : [{ text: "ok" }],
+  );
   flow.steward.permissions.toggle("filesystem", false);
   await flow.say("try");
   await flow.worker.drain();
-  const errors = (await flow.events()).flatMap((event) => (event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result?.error?.slice(0, 42)] : []));
-  assert.deepEqual(errors, ["Unknown tool: nope", "Wrong arguments for echo: text: Invalid in", "The arguments of echo are not valid JSON: ", "Permission denied: filesystem is switched "]);
+  const errors = (await flow.events()).flatMap((event) =>
+    event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result?.error?.slice(0, 42)] : [],
+  );
+  assert.deepEqual(errors, [
+    "Unknown tool: nope",
+    "Wrong arguments for echo: text: Invalid in",
+    "The arguments of echo are not valid JSON: ",
+    "Permission denied: filesystem is switched ",
+  ]);
 });
 
 test("a model that fails twice is tried again with growing waits, then answers", async () => {
   const clock = { at: 1_000_000 };
   const waits: number[] = [];
-  const flow = await start((_, count): Said[] => (count < 2 ? [{ fail: new StewardError("unavailable", "down") }] : [{ text: "here" }]), { store: await sqlite(":memory:", { now: () => clock.at }), now: () => clock.at });
+  const flow = await start((_, count): Said[] => (count < 2 ? [{ fail: new StewardError("unavailable", "down") }] : [{ text: "here" }]), {
+    store: await sqlite(":memory:", { now: () => clock.at }),
+    now: () => clock.at,
+  });
   await flow.say("hi");
   for (let tries = 0; tries < 3; tries++) {
     await flow.worker.drain();
@@ -165,11 +220,17 @@ test("a model that fails twice is tried again with growing waits, then answers",
 });
 
 test("a failure that does not pass by itself ends the turn as data", async () => {
-  const flow = await start((): Said[] => [{ text: "half" }, { fail: new StewardError("denied", "The key was refused", { hint: "Set a new one" }) }]);
+  const flow = await start((): Said[] => [
+    { text: "half" },
+    { fail: new StewardError("denied", "The key was refused", { hint: "Set a new one" }) },
+  ]);
   await flow.say("hi");
   await flow.worker.drain();
   const end = (await flow.events()).at(-1);
-  assert.deepEqual(end?.type === "turn.completed" && { stop: end.stop, error: end.error }, { stop: "failed", error: { code: "denied", message: "The key was refused", hint: "Set a new one" } });
+  assert.deepEqual(end?.type === "turn.completed" && { stop: end.stop, error: end.error }, {
+    stop: "failed",
+    error: { code: "denied", message: "The key was refused", hint: "Set a new one" },
+  });
 });
 
 test("a channel's message is answered at its address once, also when it comes twice", async () => {
@@ -177,9 +238,16 @@ test("a channel's message is answered at its address once, also when it comes tw
   const flow = await start((): Said[] => [{ text: "hello" }], { channels: { chat: channel } });
   await flow.steward.store.commit({ put: { "paired/chat/u1": { person: "owner", role: "owner" } } });
   const message = { key: "m1", from: "u1", to: { channel: "chat", chat: "7" }, parts: said("hi").parts };
-  await Promise.all([receive(flow.steward, message), receive(flow.steward, message), receive(flow.steward, { ...message, key: "m2", from: "stranger" })]);
+  await Promise.all([
+    receive(flow.steward, message),
+    receive(flow.steward, message),
+    receive(flow.steward, { ...message, key: "m2", from: "stranger" }),
+  ]);
   await flow.worker.drain();
-  assert.deepEqual(channel.sent.map(({ to, text }) => ({ to, text })), [{ to: { channel: "chat", chat: "7" }, text: "hello" }]);
+  assert.deepEqual(
+    channel.sent.map(({ to, text }) => ({ to, text })),
+    [{ to: { channel: "chat", chat: "7" }, text: "hello" }],
+  );
 });
 
 async function until<T>(look: () => Promise<T | undefined>): Promise<T> {

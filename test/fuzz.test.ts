@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { connect as connectSocket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { type Route, type RouteName, routes } from "../src/core/api.ts";
+import { type RouteName, routes } from "../src/core/api.ts";
+import { type Route } from "../src/core/api-shapes.ts";
 import { bytes, openChat, openPlace, type Place, raw, type Raw } from "./gateway-place.ts";
 
 const table = (Object.entries(routes) as [RouteName, Route][]).filter(([name]) => name !== "server.stop");

@@ -45,12 +45,38 @@ export function temporary(): string {
   return folder;
 }
 
-export function harness({ store, model, tools = [], channels = {}, home = temporary(), now = Date.now, mode = "guarded", computer = host, config = {} }: HarnessOptions): Steward {
+export function harness({
+  store,
+  model,
+  tools = [],
+  channels = {},
+  home = temporary(),
+  now = Date.now,
+  mode = "guarded",
+  computer = host,
+  config = {},
+}: HarnessOptions): Steward {
   mkdirSync(join(home, "workspace"), { recursive: true });
   const settings = openSettings({ home, env: {}, overrides: { "computer.mode": mode, zone: "UTC", ...config } });
-  const opened = once(() => computer.open({ person: "owner", mode: mode as "guarded", home, workspace: join(home, "workspace"), steward: join(home, "state"), hidden: () => [], env: process.env }));
+  const opened = once(() =>
+    computer.open({
+      person: "owner",
+      mode: mode as "guarded",
+      home,
+      workspace: join(home, "workspace"),
+      steward: join(home, "state"),
+      hidden: () => [],
+      env: process.env,
+    }),
+  );
   const steward: Steward = {
-    store, now, home: join(home, "state"), version: "0.0.0", log: noLog, settings, channels,
+    store,
+    now,
+    home: join(home, "state"),
+    version: "0.0.0",
+    log: noLog,
+    settings,
+    channels,
     permissions: openPermissions(join(home, "permissions.json")),
     secrets: openSecrets({ home, env: { STEWARD_KEYCHAIN: "off" }, envNames: {} }),
     breakers: breakers({ now }),

@@ -14,7 +14,9 @@ function child(args: string[]): Promise<string | null> {
     const running = spawn(process.execPath, [join(import.meta.dirname, "kill-child.ts"), ...args], { stdio: ["ignore", "ignore", "pipe"] });
     let errors = "";
     running.stderr.on("data", (chunk: Buffer) => (errors += String(chunk)));
-    running.on("exit", (code, signal) => (code === 0 || signal === "SIGKILL" ? resolve(signal) : reject(new Error(`It ended with ${code}: ${errors}`))));
+    running.on("exit", (code, signal) =>
+      code === 0 || signal === "SIGKILL" ? resolve(signal) : reject(new Error(`It ended with ${code}: ${errors}`)),
+    );
   });
 }
 

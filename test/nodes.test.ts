@@ -24,12 +24,21 @@ const EACH = 4;
 test("four workers on one database answer every message once and never overlap a session", { skip }, async () => {
   const channel = keepingChannel();
   const script = () => scripted((request) => [{ text: `re:${request.prompt.filter(({ role }) => role === "user").length}` }]);
-  const stewards = await Promise.all(Array.from({ length: NODES }, async () => harness({ store: await connect(), model: script(), channels: { chat: channel } })));
+  const stewards = await Promise.all(
+    Array.from({ length: NODES }, async () => harness({ store: await connect(), model: script(), channels: { chat: channel } })),
+  );
   await stewards[0]!.store.commit({ put: { "paired/chat/u": { person: "owner", role: "owner" } } });
   const workers = stewards.map((steward, at) => startWorker(steward, { name: `node-${at}`, auto: true }));
   for (let round = 0; round < EACH; round++)
     await Promise.all(
-      Array.from({ length: CHATS }, (_, chat) => receive(stewards[(chat + round) % NODES]!, { key: `m${chat}.${round}`, from: "u", to: { channel: "chat", chat: String(chat) }, parts: [{ type: "text", text: `q${round}` }] })),
+      Array.from({ length: CHATS }, (_, chat) =>
+        receive(stewards[(chat + round) % NODES]!, {
+          key: `m${chat}.${round}`,
+          from: "u",
+          to: { channel: "chat", chat: String(chat) },
+          parts: [{ type: "text", text: `q${round}` }],
+        }),
+      ),
     );
   const { store } = stewards[0]!;
   for (let tries = 0; tries < 300; tries++) {
@@ -51,7 +60,10 @@ test("four workers on one database answer every message once and never overlap a
     }
     assert.equal(log.filter(({ event }) => event.type === "message.received").length, EACH);
     const newest = log.findLast(({ event }) => event.type === "message.received")!.seq;
-    assert.ok(log.some(({ event }) => event.type === "turn.completed" && event.seen >= newest), "the last message was not read");
+    assert.ok(
+      log.some(({ event }) => event.type === "turn.completed" && event.seen >= newest),
+      "the last message was not read",
+    );
   }
   assert.equal(channel.sent.length, turns);
   assert.equal(new Set(channel.sent.map(({ key }) => key)).size, turns);

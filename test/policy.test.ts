@@ -8,16 +8,71 @@ import { cacheable, commandsOf, glob, isUnder, refusedApp, refusedCommand } from
 const rules = defaultPermissions().terminal.restrictions;
 
 const refused = [
-  "rm -rf /", "rm  -rf  /", "rm -r -f /", "rm -fr /", "rm --recursive --force /", "rm -rf //", "rm -rf /*", "rm -rf /.", "/bin/rm -rf /", "cd / && rm -rf /", "rm -rf --no-preserve-root /", "rm -Rf /",
-  "shutdown", "shutdown -h now", "/sbin/reboot", "reboot", "mkfs /dev/sda", "mkfs.ext4 /dev/sda1", "echo hi; reboot", "(reboot)", "$(reboot)", "`reboot`", 'echo "$(reboot)"', "sh -c 'reboot'", 'bash -lc "shutdown now"',
-  "eval reboot", "env A=1 reboot", "A=1 reboot", "nohup reboot &", "timeout 5 reboot", "find . -exec reboot {} +", "ls | xargs reboot", "if true; then reboot; fi", "true\nreboot",
-  "sudo ls", "x | sudo y", "true && sudo ls", "doas ls", "su -c ls", "/usr/bin/sudo ls", "env sudo ls", "'su'do ls", "s\\udo ls",
+  "rm -rf /",
+  "rm  -rf  /",
+  "rm -r -f /",
+  "rm -fr /",
+  "rm --recursive --force /",
+  "rm -rf //",
+  "rm -rf /*",
+  "rm -rf /.",
+  "/bin/rm -rf /",
+  "cd / && rm -rf /",
+  "rm -rf --no-preserve-root /",
+  "rm -Rf /",
+  "shutdown",
+  "shutdown -h now",
+  "/sbin/reboot",
+  "reboot",
+  "mkfs /dev/sda",
+  "mkfs.ext4 /dev/sda1",
+  "echo hi; reboot",
+  "(reboot)",
+  "$(reboot)",
+  "`reboot`",
+  'echo "$(reboot)"',
+  "sh -c 'reboot'",
+  'bash -lc "shutdown now"',
+  "eval reboot",
+  "env A=1 reboot",
+  "A=1 reboot",
+  "nohup reboot &",
+  "timeout 5 reboot",
+  "find . -exec reboot {} +",
+  "ls | xargs reboot",
+  "if true; then reboot; fi",
+  "true\nreboot",
+  "sudo ls",
+  "x | sudo y",
+  "true && sudo ls",
+  "doas ls",
+  "su -c ls",
+  "/usr/bin/sudo ls",
+  "env sudo ls",
+  "'su'do ls",
+  "s\\udo ls",
 ];
 const allowed = [
-  "rm -rf /tmp/x", "rm -rf ./build", "rm -r docs", "ls -la", "echo shutdown", 'echo "rm -rf /"', "grep reboot log.txt", "cat mkfs.txt", "git commit -m 'reboot the router'", "echo 'sudo ls'", "man sudo", "# reboot", "ls # rm -rf /", "printf %s reboot", "cp -rf / backup", "",
+  "rm -rf /tmp/x",
+  "rm -rf ./build",
+  "rm -r docs",
+  "ls -la",
+  "echo shutdown",
+  'echo "rm -rf /"',
+  "grep reboot log.txt",
+  "cat mkfs.txt",
+  "git commit -m 'reboot the router'",
+  "echo 'sudo ls'",
+  "man sudo",
+  "# reboot",
+  "ls # rm -rf /",
+  "printf %s reboot",
+  "cp -rf / backup",
+  "",
 ];
 
-for (const command of refused) test(`S-37 refused: ${command.replaceAll("\n", "⏎")}`, () => assert.notEqual(refusedCommand(command, rules), undefined));
+for (const command of refused)
+  test(`S-37 refused: ${command.replaceAll("\n", "⏎")}`, () => assert.notEqual(refusedCommand(command, rules), undefined));
 for (const command of allowed) test(`allowed: ${command}`, () => assert.equal(refusedCommand(command, rules), undefined));
 
 test("an argument array is judged by its words, not split again", () => {
@@ -25,7 +80,8 @@ test("an argument array is judged by its words, not split again", () => {
   assert.notEqual(refusedCommand(["/sbin/reboot"], rules), undefined);
 });
 
-test("sudo is allowed where the restriction says so", () => assert.equal(refusedCommand("sudo ls", { ...rules, allow_sudo: true }), undefined));
+test("sudo is allowed where the restriction says so", () =>
+  assert.equal(refusedCommand("sudo ls", { ...rules, allow_sudo: true }), undefined));
 
 test("any text is read without throwing, and in linear time", () => {
   fc.assert(
@@ -57,7 +113,10 @@ test("apps: the block list first, then the allow list, any case", () => {
 });
 
 test("a folder covers itself and what is in it, not its neighbours", () => {
-  assert.deepEqual(["/a/.ssh", "/a/.ssh/id", "/a/.sshfoo", "/a"].map((path) => isUnder(path, "/a/.ssh")), [true, true, false, false]);
+  assert.deepEqual(
+    ["/a/.ssh", "/a/.ssh/id", "/a/.sshfoo", "/a"].map((path) => isUnder(path, "/a/.ssh")),
+    [true, true, false, false],
+  );
   assert.equal(isUnder("/anything", "/"), true);
 });
 
@@ -65,6 +124,21 @@ test("only commands without effects and with known inputs are cached", () => {
   assert.deepEqual(cacheable("cat notes.txt"), { paths: ["notes.txt"] });
   assert.deepEqual(cacheable("ls"), { paths: ["."] });
   assert.deepEqual(cacheable("uname -a"), { paths: [] });
-  for (const command of ["echo x >> f", "cat > f", "find . -delete", "cat a | tee b", "ls -l", "ls -R", "ls *.txt", "cat $(rm x)", "date", "tail -f log", "cat a; rm b", "sed -i s/a/b/ f", "df -h", "ps"])
+  for (const command of [
+    "echo x >> f",
+    "cat > f",
+    "find . -delete",
+    "cat a | tee b",
+    "ls -l",
+    "ls -R",
+    "ls *.txt",
+    "cat $(rm x)",
+    "date",
+    "tail -f log",
+    "cat a; rm b",
+    "sed -i s/a/b/ f",
+    "df -h",
+    "ps",
+  ])
     assert.equal(cacheable(command), undefined, command);
 });

@@ -30,11 +30,14 @@ test("a new file goes, a replaced file comes back with its mode, a moved one ret
   writeFileSync(at("old.sh"), "before", { mode: 0o750 });
   await computer().write("old.sh", bytes("after"));
   await computer().move("old.sh", "moved.sh");
-  assert.deepEqual((await listUndo(steward, OWNER)).map(({ summary, state }) => [summary.replaceAll(`${at("")}/`, ""), state]), [
-    ["Moved old.sh to moved.sh", "done"],
-    ["Wrote 5 B to old.sh", "done"],
-    ["Wrote 3 B to the new file new.txt", "done"],
-  ]);
+  assert.deepEqual(
+    (await listUndo(steward, OWNER)).map(({ summary, state }) => [summary.replaceAll(`${at("")}/`, ""), state]),
+    [
+      ["Moved old.sh to moved.sh", "done"],
+      ["Wrote 5 B to old.sh", "done"],
+      ["Wrote 3 B to the new file new.txt", "done"],
+    ],
+  );
   for (let count = 0; count < 3; count++) await undo(steward, OWNER);
   assert.equal(existsSync(at("new.txt")), false);
   assert.equal(existsSync(at("moved.sh")), false);
@@ -53,7 +56,12 @@ test("a deleted folder of 10,000 files comes back as it was, links, modes and em
   symlinkSync("/etc/hostname", at("big/link"));
   symlinkSync("nowhere", at("big/broken"));
   chmodSync(at("big/7/7"), 0o600);
-  const sums = (): string => execFileSync("sh", ["-c", 'cd "$1" && find . -printf "%p %y %m %l\\n" | sort && find . -type f -exec cat {} + | cksum', "sh", at("big")], { encoding: "utf8" });
+  const sums = (): string =>
+    execFileSync(
+      "sh",
+      ["-c", 'cd "$1" && find . -printf "%p %y %m %l\\n" | sort && find . -type f -exec cat {} + | cksum', "sh", at("big")],
+      { encoding: "utf8" },
+    );
   const before = sums();
   await computer().remove("big");
   assert.equal(existsSync(at("big")), false);
@@ -133,7 +141,16 @@ test("S-54 S-58 outside the workspace, in Steward's home and in blocked paths no
   writeFileSync(join(home, "state", "config.json"), "{}");
   symlinkSync(join(home, ".ssh"), at("inno"));
   symlinkSync(join(home, "state", "config.json"), at("cfg"));
-  for (const path of ["~/.ssh/id", "../.ssh/id", "inno/id", "inno/../.ssh/id", `${home}/workspace/../.ssh/id`, "~/state/config.json", "cfg", "../state/config.json"]) {
+  for (const path of [
+    "~/.ssh/id",
+    "../.ssh/id",
+    "inno/id",
+    "inno/../.ssh/id",
+    `${home}/workspace/../.ssh/id`,
+    "~/state/config.json",
+    "cfg",
+    "../state/config.json",
+  ]) {
     await assert.rejects(computer().read(path), { code: "denied" }, path);
     await assert.rejects(computer().write(path, bytes("x")), { code: "denied" }, path);
     await assert.rejects(computer().remove(path), { code: "denied" }, path);

@@ -1,7 +1,7 @@
 // A conversation in the terminal: follows one session, tells what happens, takes what is typed as messages, answers, or commands.
 import { type Client, connect } from "../client/client.ts";
 import type { LiveEvent, Stored } from "../core/events.ts";
-import { textOf } from "../core/fold.ts";
+import { textOf } from "../core/history.ts";
 import type { Ask } from "../core/types.ts";
 import { failureOf, hasCode } from "../std/error.ts";
 import { newId } from "../std/id.ts";

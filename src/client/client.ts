@@ -1,5 +1,6 @@
 // The typed client: every route of the table as a call, for browsers and Node alike. Streams are `stream.ts`.
-import { type Answered, type GivenBody, type GivenQuery, type Route, type RouteName, type Routes, routes } from "../core/api.ts";
+import { type Answered, type GivenBody, type GivenQuery, type RouteName, type Routes, routes } from "../core/api.ts";
+import { type Route } from "../core/api-shapes.ts";
 import type { LiveEvent, Stored } from "../core/events.ts";
 import { messageOf, StewardError } from "../std/error.ts";
 import { failureOf } from "./failure.ts";

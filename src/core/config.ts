@@ -32,7 +32,9 @@ export const configSchema = z.strictObject({
   ),
   /** Absent: `workspace` in Steward's home. */
   workspace: z.optional(z.string()),
-  asks: z._default(z.strictObject({ expireMinutes: z._default(z.int().check(z.minimum(1), z.maximum(10_080)), 720) }), () => ({ expireMinutes: 720 })),
+  asks: z._default(z.strictObject({ expireMinutes: z._default(z.int().check(z.minimum(1), z.maximum(10_080)), 720) }), () => ({
+    expireMinutes: 720,
+  })),
   limits: z._default(
     z.strictObject({
       /** Model calls a turn. */
@@ -45,7 +47,9 @@ export const configSchema = z.strictObject({
   ),
   /** IANA name. Absent: the machine's. */
   zone: z.optional(z.string()),
-  log: z._default(z.strictObject({ level: z._default(z.enum(["debug", "info", "warning", "error"]), "info") }), () => ({ level: "info" as const })),
+  log: z._default(z.strictObject({ level: z._default(z.enum(["debug", "info", "warning", "error"]), "info") }), () => ({
+    level: "info" as const,
+  })),
   /** Private origins that tools may fetch, such as http://nas.local:8080. */
   outbound: z._default(z.strictObject({ allow: z._default(z.array(z.string()), []) }), () => ({ allow: [] })),
   undo: z._default(z.strictObject({ keepDays: z._default(z.int().check(z.minimum(1)), 30) }), () => ({ keepDays: 30 })),
@@ -58,15 +62,22 @@ export function parseConfig(value: unknown): Config {
   const parsed = configSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) =>
-    issue.code === "unrecognized_keys" ? `unknown key ${issue.keys.map((key) => [...issue.path, key].join(".")).join(", ")}` : `${issue.path.join(".") || "config"}: ${issue.message}`,
+    issue.code === "unrecognized_keys"
+      ? `unknown key ${issue.keys.map((key) => [...issue.path, key].join(".")).join(", ")}`
+      : `${issue.path.join(".") || "config"}: ${issue.message}`,
   );
-  throw new StewardError("invalid", `The configuration is not valid: ${problems.join("; ")}`, { hint: "steward config show prints what is in force; steward config set KEY VALUE changes a key." });
+  throw new StewardError("invalid", `The configuration is not valid: ${problems.join("; ")}`, {
+    hint: "steward config show prints what is in force; steward config set KEY VALUE changes a key.",
+  });
 }
 
 /** A copy of `value` (a plain object) with the dotted `key` set, or removed when `to` is undefined. */
 export function withKey(value: unknown, key: string, to: unknown): Record<string, unknown> {
   const [head = "", ...rest] = key.split(".");
-  if (!/^[A-Za-z][\w-]*$/.test(head) || isPrototype(head)) throw new StewardError("invalid", `"${key}" is not a configuration key`, { hint: "Keys are words joined by dots, such as server.port." });
+  if (!/^[A-Za-z][\w-]*$/.test(head) || isPrototype(head))
+    throw new StewardError("invalid", `"${key}" is not a configuration key`, {
+      hint: "Keys are words joined by dots, such as server.port.",
+    });
   const old: Record<string, unknown> = isObject(value) ? { ...value } : {};
   if (rest.length > 0) old[head] = withKey(old[head], rest.join("."), to);
   else if (to === undefined) delete old[head];

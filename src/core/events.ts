@@ -16,7 +16,17 @@ export type Event =
   /** Everything up to `upTo` is replaced in the model's window by `summary`. */
   | { type: "context.compacted"; upTo: number; summary: string; by: string }
   /** `seen`: the number up to which this turn has read the person's messages. */
-  | { type: "turn.completed"; turn: string; stop: Stop; seen: number; engine: string; model: string; usage?: Usage; error?: Failure; resume?: string }
+  | {
+      type: "turn.completed";
+      turn: string;
+      stop: Stop;
+      seen: number;
+      engine: string;
+      model: string;
+      usage?: Usage;
+      error?: Failure;
+      resume?: string;
+    }
   | { type: "delivery.settled"; delivery: string; to: Address; ok: boolean; receipt?: string; error?: string; unknown?: boolean };
 
 /** Live events: never stored. A client that misses them converges on the next `item.completed`. */

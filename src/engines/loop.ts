@@ -2,7 +2,7 @@
 import type { LanguageModelV4StreamPart, LanguageModelV4Usage } from "@ai-sdk/provider";
 import type { Engine, EngineHost, EngineKind, Host, Message, OpenModel, Outcome, Turn } from "../core/ports.ts";
 import type { Event } from "../core/events.ts";
-import { resultText } from "../core/fold.ts";
+import { resultText } from "../core/history.ts";
 import type { Item, Stop, ToolCall, Usage } from "../core/types.ts";
 import { failureOf, hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
@@ -43,7 +43,11 @@ async function run(engine: EngineHost, turn: Turn, host: Host): Promise<Outcome>
       if (await makeCalls(host, progress, reply.calls)) return stopped(progress, reply.calls[0]!.tool);
       if (host.signal.aborted) return { ...rest(progress), stop: "cancelled" };
     }
-    return { ...rest(progress), stop: "limit", last: [text(`I stopped after ${turn.rounds} rounds of tool calls without finishing. Say "go on" to continue.`)] };
+    return {
+      ...rest(progress),
+      stop: "limit",
+      last: [text(`I stopped after ${turn.rounds} rounds of tool calls without finishing. Say "go on" to continue.`)],
+    };
   } catch (error) {
     if (hasCode(error, "stale")) throw error;
     const last = open.reply ? closing(open.reply) : [];
@@ -97,7 +101,11 @@ interface Reply {
 
 const newReply = (): Reply => ({ id: newId("itm"), text: "", thinking: [], calls: [], stop: "end", ended: false });
 
-async function ask(engine: EngineHost, { model, call }: OpenModel, { turn, host, progress, reply }: { turn: Turn; host: Host; progress: Progress; reply: Reply }): Promise<void> {
+async function ask(
+  engine: EngineHost,
+  { model, call }: OpenModel,
+  { turn, host, progress, reply }: { turn: Turn; host: Host; progress: Progress; reply: Reply },
+): Promise<void> {
   const prompt = await toPrompt(turn.instructions, progress.messages, (id) => engine.file(turn.session, id));
   await call(async () => {
     const { stream } = await model.doStream({ prompt, tools: toTools(turn.tools), abortSignal: host.signal, includeRawChunks: false });
@@ -113,7 +121,12 @@ function take(turn: string, host: Host, reply: Reply, part: LanguageModelV4Strea
       reply.text += part.delta;
       return;
     case "reasoning-start":
-      return void reply.thinking.push({ id: newId("itm"), key: part.id, text: "", ...(part.providerMetadata ? { meta: part.providerMetadata } : {}) });
+      return void reply.thinking.push({
+        id: newId("itm"),
+        key: part.id,
+        text: "",
+        ...(part.providerMetadata ? { meta: part.providerMetadata } : {}),
+      });
     case "reasoning-delta":
     case "reasoning-end":
       return takeThinking(turn, host, reply, part);
@@ -125,11 +138,20 @@ function take(turn: string, host: Host, reply: Reply, part: LanguageModelV4Strea
       reply.ended = part.finishReason.unified !== "interrupted";
       reply.stop = part.finishReason.unified === "length" ? "length" : part.finishReason.unified === "content-filter" ? "refusal" : "end";
       reply.usage = part.usage;
-      if (part.finishReason.unified === "error") throw new StewardError("unavailable", `The model stopped with an error${part.finishReason.raw ? ` (${part.finishReason.raw})` : ""}`);
+      if (part.finishReason.unified === "error")
+        throw new StewardError(
+          "unavailable",
+          `The model stopped with an error${part.finishReason.raw ? ` (${part.finishReason.raw})` : ""}`,
+        );
   }
 }
 
-function takeThinking(turn: string, host: Host, reply: Reply, part: LanguageModelV4StreamPart & { type: "reasoning-delta" | "reasoning-end" }): void {
+function takeThinking(
+  turn: string,
+  host: Host,
+  reply: Reply,
+  part: LanguageModelV4StreamPart & { type: "reasoning-delta" | "reasoning-end" },
+): void {
   const thought = reply.thinking.findLast(({ key }) => key === part.id);
   if (!thought) return;
   if (part.providerMetadata) thought.meta = { ...(thought.meta as object | undefined), ...part.providerMetadata };
@@ -154,18 +176,34 @@ function argumentsOf(input: string): { input: unknown; invalid?: string } {
 }
 
 const thoughts = (reply: Reply): Item[] =>
-  reply.thinking.filter(({ text: thought, meta }) => thought !== "" || meta !== undefined).map(({ id, text: thought, meta }): Item => ({ id, kind: "thinking", text: thought, ...(meta === undefined ? {} : { meta }) }));
+  reply.thinking
+    .filter(({ text: thought, meta }) => thought !== "" || meta !== undefined)
+    .map(({ id, text: thought, meta }): Item => ({ id, kind: "thinking", text: thought, ...(meta === undefined ? {} : { meta }) }));
 
 /** The same message that `toMessages` makes of the log, so that the next request begins with the same bytes. */
 function asMessage(reply: Reply): Message {
-  const thinking = thoughts(reply).flatMap((item) => (item.kind === "thinking" ? [{ text: item.text, ...(item.meta === undefined ? {} : { meta: item.meta }) }] : []));
-  return { role: "assistant", ...(thinking.length > 0 ? { thinking } : {}), text: reply.text, calls: reply.calls, ...(reply.meta ? { meta: reply.meta } : {}) };
+  const thinking = thoughts(reply).flatMap((item) =>
+    item.kind === "thinking" ? [{ text: item.text, ...(item.meta === undefined ? {} : { meta: item.meta }) }] : [],
+  );
+  return {
+    role: "assistant",
+    ...(thinking.length > 0 ? { thinking } : {}),
+    text: reply.text,
+    calls: reply.calls,
+    ...(reply.meta ? { meta: reply.meta } : {}),
+  };
 }
 
-const closing = (reply: Reply): Item[] => [...thoughts(reply), ...(reply.text ? [{ id: reply.id, kind: "text" as const, text: reply.text }] : [])];
+const closing = (reply: Reply): Item[] => [
+  ...thoughts(reply),
+  ...(reply.text ? [{ id: reply.id, kind: "text" as const, text: reply.text }] : []),
+];
 
 const decided = (turn: string, reply: Reply, seen: number): Event[] =>
-  [...closing(reply), { id: newId("itm"), kind: "step" as const, calls: reply.calls, seen, ...(reply.meta ? { meta: reply.meta } : {}) }].map((item) => ({ type: "item.completed", turn, item }));
+  [
+    ...closing(reply),
+    { id: newId("itm"), kind: "step" as const, calls: reply.calls, seen, ...(reply.meta ? { meta: reply.meta } : {}) },
+  ].map((item) => ({ type: "item.completed", turn, item }));
 
 function addUsage(sum: Usage, usage: LanguageModelV4Usage | undefined): void {
   sum.input += usage?.inputTokens.total ?? 0;

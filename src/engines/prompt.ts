@@ -20,20 +20,29 @@ type UserPart = (LanguageModelV4Message & { role: "user" })["content"][number];
 
 async function toPart(part: Part, file: ReadFile): Promise<UserPart> {
   if (part.type === "text") return part;
-  if (!part.mime.startsWith("image/")) return { type: "text", text: `[Attached file "${part.name}" (${part.mime}, ${bytes(part.size)}): uploads/${part.id}]` };
+  if (!part.mime.startsWith("image/"))
+    return { type: "text", text: `[Attached file "${part.name}" (${part.mime}, ${bytes(part.size)}): uploads/${part.id}]` };
   return { type: "file", mediaType: part.mime, filename: part.name, data: { type: "data", data: await file(part.id) } };
 }
 
-const options = (meta: unknown): { providerOptions?: SharedV4ProviderOptions } => (meta === undefined ? {} : { providerOptions: meta as SharedV4ProviderOptions });
+const options = (meta: unknown): { providerOptions?: SharedV4ProviderOptions } =>
+  meta === undefined ? {} : { providerOptions: meta as SharedV4ProviderOptions };
 
 function toAssistant({ thinking = [], text, calls, meta }: Message & { role: "assistant" }): LanguageModelV4Message {
-  const of = (call: ToolCall): unknown => (typeof meta === "object" && meta !== null ? (meta as Record<string, unknown>)[call.id] : undefined);
+  const of = (call: ToolCall): unknown =>
+    typeof meta === "object" && meta !== null ? (meta as Record<string, unknown>)[call.id] : undefined;
   return {
     role: "assistant",
     content: [
       ...thinking.map((one) => ({ type: "reasoning" as const, text: one.text, ...options(one.meta) })),
       ...(text ? [{ type: "text" as const, text }] : []),
-      ...calls.map((call) => ({ type: "tool-call" as const, toolCallId: call.id, toolName: call.tool, input: call.invalid === undefined ? (call.input ?? {}) : {}, ...options(of(call)) })),
+      ...calls.map((call) => ({
+        type: "tool-call" as const,
+        toolCallId: call.id,
+        toolName: call.tool,
+        input: call.invalid === undefined ? (call.input ?? {}) : {},
+        ...options(of(call)),
+      })),
     ],
   };
 }

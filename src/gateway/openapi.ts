@@ -1,6 +1,7 @@
 // OpenAPI 3.1, made from the table of routes and nothing else.
 import * as z from "zod/mini";
-import { failure, type Route, type RouteName, routes } from "../core/api.ts";
+import { type RouteName, routes } from "../core/api.ts";
+import { failure, type Route } from "../core/api-shapes.ts";
 
 const schemaOf = (schema: z.ZodMiniType, io: "input" | "output"): Record<string, unknown> => {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Record<string, unknown>;

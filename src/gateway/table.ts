@@ -2,7 +2,8 @@
 import { Hono } from "hono";
 import type { ZodMiniType } from "zod/mini";
 import * as z from "zod/mini";
-import { type Answered, type Body, type Query, type Route, type RouteName, type Routes, routes } from "../core/api.ts";
+import { type Answered, type Body, type Query, type RouteName, type Routes, routes } from "../core/api.ts";
+import { type Route } from "../core/api-shapes.ts";
 import type { Principal } from "../core/types.ts";
 import type { Steward } from "../run/steward.ts";
 import type { Own } from "./addresses.ts";

@@ -1,6 +1,6 @@
 // TWIZZY's way of talking over Steward's log: one message in, the turn that reads it out as pieces of one reply. Its socket is `twizzy-socket.ts`.
 import type { Event, LiveEvent, Stored } from "../core/events.ts";
-import { textOf } from "../core/fold.ts";
+import { textOf } from "../core/history.ts";
 import type { Ask, Item, Principal } from "../core/types.ts";
 import { openAsks } from "../run/asks.ts";
 import { say } from "../run/inbox.ts";

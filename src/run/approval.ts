@@ -1,6 +1,6 @@
 // What a call needs a person for before it may run, and the asking. What a computer refuses on top is `guard.ts`.
 import type { Event, LiveEvent, Stored } from "../core/events.ts";
-import { textOf } from "../core/fold.ts";
+import { textOf } from "../core/history.ts";
 import type { Computer } from "../core/computer.ts";
 import type { Tool } from "../core/ports.ts";
 import type { Answer, Ask, Principal, ToolCall } from "../core/types.ts";
@@ -67,40 +67,61 @@ const FROM_OUTSIDE = new Set(["fetch_page"]);
 
 /** Once a page has been read, a new address or a lasting fact needs a person, unless the person named it: pages may try to steer. */
 async function afterUntrusted(scope: Scope, fields: Record<string, unknown>): Promise<Need[]> {
-  const host = typeof fields.url === "string" ? URL.parse(fields.url.includes("://") ? fields.url : `https://${fields.url}`)?.hostname : undefined;
+  const host =
+    typeof fields.url === "string" ? URL.parse(fields.url.includes("://") ? fields.url : `https://${fields.url}`)?.hostname : undefined;
   const fact = typeof fields.text === "string" && Object.keys(fields).length === 1 ? fields.text : undefined;
   if (host === undefined && fact === undefined) return [];
   const log = await scope.log();
-  const read = log.some(({ event }) => event.type === "item.completed" && event.item.kind === "tool" && FROM_OUTSIDE.has(event.item.call.tool) && event.item.result?.success);
+  const read = log.some(
+    ({ event }) =>
+      event.type === "item.completed" && event.item.kind === "tool" && FROM_OUTSIDE.has(event.item.call.tool) && event.item.result?.success,
+  );
   const asked = log.flatMap(({ event }) => (event.type === "message.received" ? [textOf(event.parts).toLowerCase()] : []));
   const named = (words: string): boolean => asked.some((text) => text.includes(words.toLowerCase()));
   if (!read || named(host ?? fact ?? "")) return [];
-  return [host === undefined ? { scope: "memory", prompt: "After reading a page, Steward wants to remember something that you did not say" } : { scope: `host:${host}`, prompt: `After reading a page, Steward wants to fetch from ${host}, which you did not name` }];
+  return [
+    host === undefined
+      ? { scope: "memory", prompt: "After reading a page, Steward wants to remember something that you did not say" }
+      : { scope: `host:${host}`, prompt: `After reading a page, Steward wants to fetch from ${host}, which you did not name` },
+  ];
 }
 
 function refuseApp(steward: Steward, { principal }: Scope, { app_name }: Record<string, unknown>): void {
-  if (modeOf(steward, principal) === "contained") throw new StewardError("denied", "Permission denied: applications on this desktop are the owner's");
-  const refused = typeof app_name === "string" ? refusedApp(app_name, steward.permissions.read().capabilities.applications.restrictions) : undefined;
-  if (refused) throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "The lists are on the settings page, under Permissions." });
+  if (modeOf(steward, principal) === "contained")
+    throw new StewardError("denied", "Permission denied: applications on this desktop are the owner's");
+  const refused =
+    typeof app_name === "string" ? refusedApp(app_name, steward.permissions.read().capabilities.applications.restrictions) : undefined;
+  if (refused)
+    throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "The lists are on the settings page, under Permissions." });
 }
 
 async function approve(steward: Steward, scope: Scope, call: ToolCall, need: Need): Promise<void> {
   if ((await listGrants(steward, scope.principal)).some((grant) => covers(grant.scope, need.scope))) return;
   if (taskGrants(await scope.log(), scope.turn).some((granted) => covers(granted, need.scope))) return;
-  const answer = await ask(steward, scope, { call, kind: "approval", prompt: need.prompt, scope: need.scope, shows: revealed(shown(call)), options: ["allow", "deny"] });
+  const answer = await ask(steward, scope, {
+    call,
+    kind: "approval",
+    prompt: need.prompt,
+    scope: need.scope,
+    shows: revealed(shown(call)),
+    options: ["allow", "deny"],
+  });
   if (answer.choice !== "allow") throw new StewardError("denied", `Permission denied: ${need.prompt}, and that was not allowed`);
 }
 
 /** Exactly what will run, nothing left out. */
 function shown({ tool, input }: ToolCall): string {
   const fields = input as Record<string, unknown>;
-  if (typeof fields.command === "string") return [fields.command, ...(typeof fields.working_directory === "string" ? [`in ${fields.working_directory}`] : [])].join("\n");
+  if (typeof fields.command === "string")
+    return [fields.command, ...(typeof fields.working_directory === "string" ? [`in ${fields.working_directory}`] : [])].join("\n");
   return `${tool} ${JSON.stringify(input, null, 2)}`;
 }
 
 /** Scopes that were allowed for the whole of this turn. */
 function taskGrants(log: Stored[], turn: string): string[] {
-  const asked = new Map(log.flatMap(({ event }) => (event.type === "ask.opened" && event.ask.turn === turn ? [[event.ask.id, event.ask] as const] : [])));
+  const asked = new Map(
+    log.flatMap(({ event }) => (event.type === "ask.opened" && event.ask.turn === turn ? [[event.ask.id, event.ask] as const] : [])),
+  );
   return log.flatMap(({ event }) => {
     if (event.type !== "ask.answered" || event.answer.for !== "task" || event.answer.choice !== "allow") return [];
     const granted = asked.get(event.ask)?.scope;
@@ -109,21 +130,37 @@ function taskGrants(log: Stored[], turn: string): string[] {
 }
 
 /** Opens the question, or finds the one that this call opened before a restart, and waits for a person. */
-export async function ask(steward: Steward, scope: Scope, wanted: Pick<Ask, "kind" | "prompt" | "options" | "scope" | "shows"> & { call: ToolCall }): Promise<Answer> {
+export async function ask(
+  steward: Steward,
+  scope: Scope,
+  wanted: Pick<Ask, "kind" | "prompt" | "options" | "scope" | "shows"> & { call: ToolCall },
+): Promise<Answer> {
   const { call, ...question } = wanted;
-  const known = (await scope.log()).find(({ event }) => event.type === "ask.opened" && event.ask.call === call.id && event.ask.prompt === question.prompt)?.event;
+  const known = (await scope.log()).find(
+    ({ event }) => event.type === "ask.opened" && event.ask.call === call.id && event.ask.prompt === question.prompt,
+  )?.event;
   const now = steward.now();
   const opened: Ask =
     known?.type === "ask.opened"
       ? known.ask
-      : { id: newId("ask"), session: scope.session, turn: scope.turn, call: call.id, openedAt: now, expiresAt: now + steward.settings.config().asks.expireMinutes * 60_000, ...question };
+      : {
+          id: newId("ask"),
+          session: scope.session,
+          turn: scope.turn,
+          call: call.id,
+          openedAt: now,
+          expiresAt: now + steward.settings.config().asks.expireMinutes * 60_000,
+          ...question,
+        };
   if (!known) {
     const { put, add, events } = opening(scope.principal.person, opened);
-    await scope.emit(events.map(({ event }) => event), { put, add });
+    await scope.emit(
+      events.map(({ event }) => event),
+      { put, add },
+    );
   }
   scope.live({ type: "turn.waiting", turn: scope.turn, on: "ask", until: opened.expiresAt });
   const answer = await answerTo(steward, scope.principal.person, opened, scope.signal);
   if (scope.signal.aborted) throw new StewardError("denied", "The turn was cancelled");
   return answer;
 }
-

@@ -21,7 +21,9 @@ const grantKey = (person: string, id: string): string => `p/${person}/grant/${id
 const LONGEST_GRANT_MS = 365 * 86_400_000;
 
 export async function openAsks(steward: Steward, { person }: Principal): Promise<Ask[]> {
-  return (await steward.store.list(askKey(person, ""))).map(({ value }) => value as AskDoc).flatMap(({ ask, answer }) => (answer ? [] : [ask]));
+  return (await steward.store.list(askKey(person, "")))
+    .map(({ value }) => value as AskDoc)
+    .flatMap(({ ask, answer }) => (answer ? [] : [ask]));
 }
 
 /** Once: a second answer is a conflict. Only a person's own asks; the asking session has no way here. */
@@ -30,23 +32,32 @@ export async function answerAsk(steward: Steward, who: Principal, id: string, an
   if (!doc) throw new StewardError("not_found", "There is no such question", { hint: "It may have been answered or have expired." });
   if (doc.answer) throw new StewardError("conflict", "This question has been answered already");
   const clean = checkAnswer(doc.ask, answer, steward.now());
-  if (!(await settleAsk(steward, { person: who.person, ask: doc.ask, answer: clean, by: who.person }))) throw new StewardError("conflict", "This question has been answered already");
+  if (!(await settleAsk(steward, { person: who.person, ask: doc.ask, answer: clean, by: who.person })))
+    throw new StewardError("conflict", "This question has been answered already");
 }
 
 function checkAnswer(ask: Ask, answer: Answer, now: number): Answer {
-  if (ask.kind !== "text" && !ask.options.includes(answer.choice)) throw new StewardError("invalid", `"${answer.choice}" is not one of the answers`, { hint: `Answers: ${ask.options.join(", ")}.` });
+  if (ask.kind !== "text" && !ask.options.includes(answer.choice))
+    throw new StewardError("invalid", `"${answer.choice}" is not one of the answers`, { hint: `Answers: ${ask.options.join(", ")}.` });
   if (ask.kind !== "approval") return { choice: answer.choice };
   const wide = answer.for ?? "once";
   if (wide === "scope" && !ask.scope) throw new StewardError("invalid", "This can only be allowed once or for the task");
   if (wide !== "scope") return { choice: answer.choice, for: wide };
   const until = answer.until ?? now + 86_400_000;
-  if (!(until > now && until <= now + LONGEST_GRANT_MS)) throw new StewardError("invalid", "The end of a lasting answer must be within a year from now");
+  if (!(until > now && until <= now + LONGEST_GRANT_MS))
+    throw new StewardError("invalid", "The end of a lasting answer must be within a year from now");
   return { choice: answer.choice, for: wide, until };
 }
 
 /** One commit: the answer, the event, and the lasting grant. False when somebody else was first. */
-async function settleAsk(steward: Steward, { person, ask, answer, by }: { person: string; ask: Ask; answer: Answer; by: string }): Promise<boolean> {
-  const grant: Grant | undefined = answer.for === "scope" && answer.choice === "allow" && ask.scope && answer.until ? { id: newId("grt"), scope: ask.scope, until: answer.until } : undefined;
+async function settleAsk(
+  steward: Steward,
+  { person, ask, answer, by }: { person: string; ask: Ask; answer: Answer; by: string },
+): Promise<boolean> {
+  const grant: Grant | undefined =
+    answer.for === "scope" && answer.choice === "allow" && ask.scope && answer.until
+      ? { id: newId("grt"), scope: ask.scope, until: answer.until }
+      : undefined;
   const stored = await steward.store.commit({
     once: `answer/${ask.id}`,
     put: { [askKey(person, ask.id)]: { ask, answer, by } satisfies AskDoc, ...(grant ? { [grantKey(person, grant.id)]: grant } : {}) },
@@ -74,7 +85,8 @@ export async function answerTo(steward: Steward, person: string, ask: Ask, signa
     for (let answer = await read(); ; answer = await read()) {
       if (answer) return answer;
       let notice = await next;
-      while (!notice.done && notice.value.session !== undefined && (notice.value.session !== ask.session || notice.value.live)) notice = await watching.next();
+      while (!notice.done && notice.value.session !== undefined && (notice.value.session !== ask.session || notice.value.live))
+        notice = await watching.next();
       if (notice.done) break;
       next = watching.next();
     }

@@ -25,7 +25,13 @@ export interface Caches {
 export function openCaches(now: () => number): Caches {
   return {
     file: cache({ max: 500, ttlMs: 60_000, maxSize: 32 * 1024 * 1024, now, sizeOf: (bytes: Uint8Array) => bytes.byteLength + 1 }),
-    command: cache({ max: 200, ttlMs: 30_000, maxSize: 8 * 1024 * 1024, now, sizeOf: (value: unknown) => JSON.stringify(value).length + 1 }),
+    command: cache({
+      max: 200,
+      ttlMs: 30_000,
+      maxSize: 8 * 1024 * 1024,
+      now,
+      sizeOf: (value: unknown) => JSON.stringify(value).length + 1,
+    }),
     app: cache({ max: 100, ttlMs: 10_000, maxSize: 1024 * 1024, now, sizeOf: (value: unknown) => JSON.stringify(value).length + 1 }),
   };
 }
@@ -39,7 +45,11 @@ interface CacheOptions<V> {
 }
 
 function cache<V>({ max, ttlMs, maxSize, now, sizeOf }: CacheOptions<V>): Cache<V> {
-  const entries = new LRUCache<string, { proof: string; value: V; until: number }>({ max, maxSize, sizeCalculation: ({ value }) => sizeOf(value) });
+  const entries = new LRUCache<string, { proof: string; value: V; until: number }>({
+    max,
+    maxSize,
+    sizeCalculation: ({ value }) => sizeOf(value),
+  });
   const count = { hits: 0, misses: 0 };
   return {
     get(key, proof) {
@@ -53,6 +63,11 @@ function cache<V>({ max, ttlMs, maxSize, now, sizeOf }: CacheOptions<V>): Cache<
     },
     set: (key, proof, value) => void entries.set(key, { proof, value, until: now() + ttlMs }),
     clear: () => entries.clear(),
-    stats: () => ({ size: entries.size, max_size: max, ...count, hit_rate: count.hits + count.misses === 0 ? 0 : count.hits / (count.hits + count.misses) }),
+    stats: () => ({
+      size: entries.size,
+      max_size: max,
+      ...count,
+      hit_rate: count.hits + count.misses === 0 ? 0 : count.hits / (count.hits + count.misses),
+    }),
   };
 }

@@ -1,6 +1,6 @@
 // What a turn begins with: instructions, the window of the log, and its compaction when it has grown too long.
 import type { Stored } from "../core/events.ts";
-import { resultText, textOf } from "../core/fold.ts";
+import { resultText, textOf } from "../core/history.ts";
 import type { Principal } from "../core/types.ts";
 import { clip, oneLine, tokens } from "../std/text.ts";
 import { facts } from "./memory.ts";
@@ -27,7 +27,11 @@ export async function readWindow({ store }: Steward, session: string, state: Tur
 }
 
 /** The same bytes from turn to turn: nothing here may depend on the time, and facts count from the next window on. */
-export async function instructions(steward: Steward, who: Principal, { model, windowFrom }: { model: string; windowFrom: number }): Promise<string> {
+export async function instructions(
+  steward: Steward,
+  who: Principal,
+  { model, windowFrom }: { model: string; windowFrom: number },
+): Promise<string> {
   const computer = await steward.computer(who);
   const mode = modeOf(steward, who);
   const known = (await facts(steward, who)).filter(({ at }) => at <= windowFrom);
@@ -38,13 +42,16 @@ export async function instructions(steward: Steward, who: Principal, { model, wi
     `Computer: ${computer.platform}, mode ${mode}. Home: ${computer.home}. Workspace: ${computer.workspace} (relative paths start here).${MODE_NOTES[mode]}`,
     `Every file change is kept so that it can be undone (tool: undo). Time zone: ${zoneOf(steward)}. You run on ${model}.`,
     "A message may begin with <time>…</time>: when it was sent.",
-    ...(known.length > 0 ? [`What this person asked you to remember:\n${known.map(({ text }) => `- ${oneLine(text, 400)}`).join("\n")}`] : []),
+    ...(known.length > 0
+      ? [`What this person asked you to remember:\n${known.map(({ text }) => `- ${oneLine(text, 400)}`).join("\n")}`]
+      : []),
   ].join("\n");
 }
 
 const MODE_NOTES = {
   contained: " Commands run in a sandbox without network.",
-  guarded: " Commands run in a sandbox: the workspace is writable, the rest read-only, no network unless asked for. File tools outside the workspace ask the person first.",
+  guarded:
+    " Commands run in a sandbox: the workspace is writable, the rest read-only, no network unless asked for. File tools outside the workspace ask the person first.",
   full: " Commands run directly on this machine.",
 } as const;
 
@@ -78,8 +85,18 @@ export function cutAt(log: Stored[], allowance: number): number | undefined {
 
 /** A plain digest for when no model can write a summary: what was asked, shortened, and where to find the rest. */
 export function digest(log: Stored[], upTo: number): string {
-  const asked = log.flatMap(({ event, seq }) => (seq <= upTo && event.type === "message.received" ? [`- ${oneLine(textOf(event.parts), 160)}`] : []));
+  const asked = log.flatMap(({ event, seq }) =>
+    seq <= upTo && event.type === "message.received" ? [`- ${oneLine(textOf(event.parts), 160)}`] : [],
+  );
   const before = log.flatMap(({ event, seq }) => (seq <= upTo && event.type === "context.compacted" ? [event.summary] : []));
   const more = asked.length > 40 ? [`(${asked.length - 40} more before these)`] : [];
-  return clip([...before.slice(-1), "Earlier messages of this person, shortened; the tool recall finds them by their words:", ...more, ...asked.slice(-40)].join("\n"), 8000);
+  return clip(
+    [
+      ...before.slice(-1),
+      "Earlier messages of this person, shortened; the tool recall finds them by their words:",
+      ...more,
+      ...asked.slice(-40),
+    ].join("\n"),
+    8000,
+  );
 }

@@ -19,8 +19,13 @@ export async function deliver({ store, channels }: Steward, job: Job): Promise<v
   const lease = { job: job.id, epoch: job.epoch };
   const mark = `sending/${delivery}`;
   const settle = (more: { ok: boolean; receipt?: string; error?: string; unknown?: boolean }) =>
-    store.commit({ lease: { ...lease, then: "done" }, drop: [mark], events: [{ session, event: { type: "delivery.settled", delivery, to, ...more } }] });
-  if (await store.get(mark)) return void (await settle({ ok: false, unknown: true, error: "Steward was stopped while this was being sent: it may have arrived." }));
+    store.commit({
+      lease: { ...lease, then: "done" },
+      drop: [mark],
+      events: [{ session, event: { type: "delivery.settled", delivery, to, ...more } }],
+    });
+  if (await store.get(mark))
+    return void (await settle({ ok: false, unknown: true, error: "Steward was stopped while this was being sent: it may have arrived." }));
   const channel = channels[to.channel];
   if (!channel) return void (await settle({ ok: false, error: `There is no channel "${to.channel}" here` }));
   await store.commit({ lease: { ...lease, then: { keepMs: 60_000 } }, put: { [mark]: true } });
@@ -33,7 +38,12 @@ export async function deliver({ store, channels }: Steward, job: Job): Promise<v
         await store.commit({ drop: [mark] });
         throw error;
       }
-      return void (await settle({ ok: false, error: messageOf(error), ...(hasCode(error, "unavailable") ? {} : { unknown: true }), ...(receipts[0] ? { receipt: receipts.join() } : {}) }));
+      return void (await settle({
+        ok: false,
+        error: messageOf(error),
+        ...(hasCode(error, "unavailable") ? {} : { unknown: true }),
+        ...(receipts[0] ? { receipt: receipts.join() } : {}),
+      }));
     }
   }
   await settle({ ok: true, receipt: receipts.join() });

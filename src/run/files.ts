@@ -47,7 +47,10 @@ async function receive(path: string, bytes: NewFile["bytes"], limit: number): Pr
   try {
     for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
       size += chunk.byteLength;
-      if (size > limit) throw new StewardError("limit", `The file is larger than ${sizeOf(limit)}`, { hint: "steward config set limits.uploadBytes changes the limit." });
+      if (size > limit)
+        throw new StewardError("limit", `The file is larger than ${sizeOf(limit)}`, {
+          hint: "steward config set limits.uploadBytes changes the limit.",
+        });
       if (head.byteLength < 4096) head = Buffer.concat([head, chunk.subarray(0, 4096)]);
       await handle.write(chunk);
     }
@@ -64,7 +67,11 @@ export async function filePart({ store }: Steward, { person }: Principal, id: st
   return file;
 }
 
-export async function getFile(steward: Steward, who: Principal, id: string): Promise<{ file: FilePart; stream(): ReadableStream<Uint8Array> }> {
+export async function getFile(
+  steward: Steward,
+  who: Principal,
+  id: string,
+): Promise<{ file: FilePart; stream(): ReadableStream<Uint8Array> }> {
   const file = await filePart(steward, who, id);
   const path = join(folderOf(steward, who.person), file.id);
   return { file, stream: () => Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array> };

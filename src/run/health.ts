@@ -52,7 +52,8 @@ async function component(steward: Steward, name: string, look: () => Promise<Fou
 function model(steward: Steward): Found {
   const current = steward.models.current();
   const breaker = steward.breakers.list().find(({ name }) => name === `model ${current.split("/")[0]}`);
-  if (breaker && breaker.state !== "closed") return { status: breaker.state === "open" ? "unhealthy" : "degraded", message: `${current} failed ${breaker.failures} times in a row` };
+  if (breaker && breaker.state !== "closed")
+    return { status: breaker.state === "open" ? "unhealthy" : "degraded", message: `${current} failed ${breaker.failures} times in a row` };
   return { status: "healthy", message: current };
 }
 
@@ -73,7 +74,10 @@ async function store({ store: kept }: Steward): Promise<Found> {
 async function sandbox(steward: Steward): Promise<Found> {
   const { mode } = steward.settings.config().computer;
   const line = await steward.sandbox();
-  return { status: mode === "full" || line.startsWith("none") ? "degraded" : "healthy", message: mode === "full" ? "Full mode: commands run unconfined on this machine" : line };
+  return {
+    status: mode === "full" || line.startsWith("none") ? "degraded" : "healthy",
+    message: mode === "full" ? "Full mode: commands run unconfined on this machine" : line,
+  };
 }
 
 function settings(steward: Steward): Found {

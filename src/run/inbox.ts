@@ -1,5 +1,5 @@
 // receive → admit → route → record: a message becomes durable together with the job that answers it.
-import { textOf } from "../core/fold.ts";
+import { textOf } from "../core/history.ts";
 import type { Inbound } from "../core/ports.ts";
 import type { Address, FilePart, Part, Principal } from "../core/types.ts";
 import { hasCode, StewardError } from "../std/error.ts";

@@ -35,7 +35,12 @@ export function liveInstance(home: string): Instance | undefined {
 /** Throws `conflict` when another process runs on this home. */
 export function holdInstance(home: string): Held {
   const path = fileOf(home);
-  const mine: Instance = { pid: process.pid, started: startOf(process.pid), url: "", token: `stl_${randomBytes(32).toString("base64url")}` };
+  const mine: Instance = {
+    pid: process.pid,
+    started: startOf(process.pid),
+    url: "",
+    token: `stl_${randomBytes(32).toString("base64url")}`,
+  };
   for (let tries = 0; ; tries++) {
     try {
       mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -44,9 +49,16 @@ export function holdInstance(home: string): Held {
       closeSync(file);
       break;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw new StewardError("unavailable", `${home} can't be written to`, { hint: "Check the owner and the free space, or set STEWARD_HOME to another folder.", cause: error });
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+        throw new StewardError("unavailable", `${home} can't be written to`, {
+          hint: "Check the owner and the free space, or set STEWARD_HOME to another folder.",
+          cause: error,
+        });
       const other = liveInstance(home);
-      if (other || tries > 2) throw new StewardError("conflict", `Steward runs already on ${home}${other ? ` (process ${other.pid})` : ""}`, { hint: "steward status shows it; steward stop ends it." });
+      if (other || tries > 2)
+        throw new StewardError("conflict", `Steward runs already on ${home}${other ? ` (process ${other.pid})` : ""}`, {
+          hint: "steward status shows it; steward stop ends it.",
+        });
       rmSync(path, { force: true });
     }
   }

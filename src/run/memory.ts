@@ -27,7 +27,8 @@ export function openMemory(steward: Steward, who: Principal, journal: Journal): 
       const clean = text.trim();
       if (!clean) throw new StewardError("invalid", "There is nothing to remember");
       if (clean.length > MAX_FACT) throw new StewardError("limit", `A fact can have at most ${MAX_FACT} characters`);
-      if ((await facts(steward, who)).length >= MAX_FACTS) throw new StewardError("limit", `${MAX_FACTS} facts are kept already`, { hint: "Forget some first." });
+      if ((await facts(steward, who)).length >= MAX_FACTS)
+        throw new StewardError("limit", `${MAX_FACTS} facts are kept already`, { hint: "Forget some first." });
       const fact: Fact = { id: newId("fct"), text: clean, at: steward.now() };
       const key = factKey(who.person, fact.id);
       await journal.record(`Remembered "${oneLine(clean)}"`, { type: "document", key, before: undefined });
@@ -41,6 +42,7 @@ export function openMemory(steward: Steward, who: Principal, journal: Journal): 
       await journal.record(`Forgot "${oneLine(before.text)}"`, { type: "document", key, before });
       await steward.store.commit({ drop: [key] });
     },
-    search: async (words, limit) => (await steward.store.search(who.person, words, limit)).map(({ session, at, text }) => ({ session, at, text })),
+    search: async (words, limit) =>
+      (await steward.store.search(who.person, words, limit)).map(({ session, at, text }) => ({ session, at, text })),
   };
 }

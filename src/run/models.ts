@@ -56,7 +56,8 @@ export function openModels(options: ModelsOptions): Models {
     async open(name) {
       const [kind, id] = splitName(name);
       const opened = await provider(kind);
-      const explain = async (error: unknown): Promise<Failure> => (error instanceof StewardError ? failureOf(error) : opened.explain(error, id));
+      const explain = async (error: unknown): Promise<Failure> =>
+        error instanceof StewardError ? failureOf(error) : opened.explain(error, id);
       return { model: opened.model(id), call: (run) => throughBreaker(options.breakers, `model ${kind}`, { run, explain }), explain };
     },
     async check(name) {
@@ -71,7 +72,9 @@ export function openModels(options: ModelsOptions): Models {
     },
     async discover() {
       if (settings.config().model || byKey()) return;
-      const models = await provider("ollama").then((opened) => opened.list()).catch((): string[] => []);
+      const models = await provider("ollama")
+        .then((opened) => opened.list())
+        .catch((): string[] => []);
       const wanted = env.OLLAMA_MODEL ?? OLLAMA_DEFAULT;
       const model = models.find((one) => one === wanted || one.startsWith(`${wanted}:`)) ?? models[0];
       if (model) found.ollama = `ollama/${model}`;
@@ -80,21 +83,30 @@ export function openModels(options: ModelsOptions): Models {
 }
 
 /** Only outages count: a wrong key or a request that is too long says nothing about the endpoint. */
-async function throughBreaker<T>(breakers: Breakers, name: string, { run, explain }: { run(): Promise<T>; explain(error: unknown): Promise<Failure> }): Promise<T> {
+async function throughBreaker<T>(
+  breakers: Breakers,
+  name: string,
+  { run, explain }: { run(): Promise<T>; explain(error: unknown): Promise<Failure> },
+): Promise<T> {
   const done = breakers.enter(name);
   try {
     const result = await run();
     done(true);
     return result;
   } catch (error) {
-    done(error instanceof Error && error.name === "AbortError" ? undefined : (await explain(error)).code === "unavailable" ? false : undefined);
+    done(
+      error instanceof Error && error.name === "AbortError" ? undefined : (await explain(error)).code === "unavailable" ? false : undefined,
+    );
     throw error;
   }
 }
 
 function splitName(name: string): [string, string] {
   const cut = name.indexOf("/");
-  if (cut < 1 || cut === name.length - 1) throw new StewardError("invalid", `"${name}" is not a model's name`, { hint: 'A model is named "provider/name", such as ollama/qwen2.5 or builtin/rules.' });
+  if (cut < 1 || cut === name.length - 1)
+    throw new StewardError("invalid", `"${name}" is not a model's name`, {
+      hint: 'A model is named "provider/name", such as ollama/qwen2.5 or builtin/rules.',
+    });
   return [name.slice(0, cut), name.slice(cut + 1)];
 }
 
@@ -105,13 +117,23 @@ async function openProvider(options: ModelsOptions, name: string): Promise<Provi
   const kind = await options.load(String(kindName));
   const parsed = kind.config.safeParse(kindName === name ? given : { name, ...given });
   if (!parsed.success)
-    throw new StewardError("invalid", `The provider ${name} is not set up: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`, { hint: `steward config set providers.${name}.baseUrl URL, or the settings page.` });
+    throw new StewardError(
+      "invalid",
+      `The provider ${name} is not set up: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`,
+      { hint: `steward config set providers.${name}.baseUrl URL, or the settings page.` },
+    );
   return kind.open(parsed.data, { fetch: options.fetch, key: () => options.secrets.get(name), env: options.env, now: options.now });
 }
 
-const knownNames = ({ settings, names }: ModelsOptions): string[] => [...new Set([...names(), ...Object.keys(settings.config().providers)])];
+const knownNames = ({ settings, names }: ModelsOptions): string[] => [
+  ...new Set([...names(), ...Object.keys(settings.config().providers)]),
+];
 
-async function describe({ secrets, settings }: ModelsOptions, name: string, open: (() => Promise<Provider>) | undefined): Promise<Listed[number]> {
+async function describe(
+  { secrets, settings }: ModelsOptions,
+  name: string,
+  open: (() => Promise<Provider>) | undefined,
+): Promise<Listed[number]> {
   const keySet = (await secrets.where(name)) !== undefined;
   if (!open) return { name, ready: keySet || name === "builtin" || settings.config().providers[name] !== undefined, keySet, models: [] };
   try {

@@ -23,7 +23,14 @@ export interface Capability {
   restrictions: Restrictions;
 }
 export type PermissionTable = Record<CapabilityName, Capability>;
-const change = z.strictObject({ capabilities: z.optional(z.partialRecord(z.enum(CAPABILITIES), z.strictObject({ enabled: z.optional(z.boolean()), restrictions: z.optional(z.partial(restrictions)) }))) });
+const change = z.strictObject({
+  capabilities: z.optional(
+    z.partialRecord(
+      z.enum(CAPABILITIES),
+      z.strictObject({ enabled: z.optional(z.boolean()), restrictions: z.optional(z.partial(restrictions)) }),
+    ),
+  ),
+});
 
 export interface Permissions {
   /** What holds now; a change by hand holds at the next call. A broken file keeps the last good one in force. */
@@ -37,7 +44,14 @@ export interface Permissions {
   path: string;
 }
 
-const none = (): Restrictions => ({ allow_sudo: false, blocked_commands: [], allowed_paths: [], blocked_paths: [], allowed_apps: ["*"], blocked_apps: [] });
+const none = (): Restrictions => ({
+  allow_sudo: false,
+  blocked_commands: [],
+  allowed_paths: [],
+  blocked_paths: [],
+  allowed_apps: ["*"],
+  blocked_apps: [],
+});
 export const defaultPermissions = (): PermissionTable => ({
   terminal: { enabled: true, restrictions: { ...none(), blocked_commands: ["rm -rf /", "shutdown", "reboot", "mkfs"] } },
   filesystem: { enabled: true, restrictions: { ...none(), blocked_paths: ["~/.ssh", "~/.aws", "~/.gnupg", "~/Library/Keychains"] } },
@@ -77,7 +91,8 @@ export function openPermissions(path: string): Permissions {
     problem: () => (read(), state.problem),
     merge: write,
     toggle(capability, enabled) {
-      if (!CAPABILITIES.some((name) => name === capability)) throw new StewardError("not_found", `There is no capability named "${capability}"`, { hint: `Known: ${CAPABILITIES.join(", ")}.` });
+      if (!CAPABILITIES.some((name) => name === capability))
+        throw new StewardError("not_found", `There is no capability named "${capability}"`, { hint: `Known: ${CAPABILITIES.join(", ")}.` });
       write({ capabilities: { [capability]: { enabled } } });
     },
   };
@@ -86,11 +101,16 @@ export function openPermissions(path: string): Permissions {
 function merged(table: PermissionTable, value: unknown): PermissionTable {
   refusePrototype(value);
   const parsed = change.safeParse(value);
-  if (!parsed.success) throw new StewardError("invalid", `Not valid permissions: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "the body"}: ${issue.message}`).join("; ")}`);
+  if (!parsed.success)
+    throw new StewardError(
+      "invalid",
+      `Not valid permissions: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "the body"}: ${issue.message}`).join("; ")}`,
+    );
   const next = { ...table };
   for (const name of CAPABILITIES) {
     const part = parsed.data.capabilities?.[name];
-    if (part) next[name] = { enabled: part.enabled ?? table[name].enabled, restrictions: { ...table[name].restrictions, ...part.restrictions } };
+    if (part)
+      next[name] = { enabled: part.enabled ?? table[name].enabled, restrictions: { ...table[name].restrictions, ...part.restrictions } };
   }
   return next;
 }

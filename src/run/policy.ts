@@ -1,7 +1,32 @@
 // What permissions.json says about a command, a path or an app. A seat belt that reads words; the sandbox is the wall.
 import type { Restrictions } from "./permissions.ts";
 
-const WRAPPERS = new Set(["env", "nice", "nohup", "command", "exec", "builtin", "time", "timeout", "setsid", "stdbuf", "ionice", "busybox", "xargs", "chroot", "watch", "flock", "then", "do", "else", "if", "while", "until", "!", "{"]);
+const WRAPPERS = new Set([
+  "env",
+  "nice",
+  "nohup",
+  "command",
+  "exec",
+  "builtin",
+  "time",
+  "timeout",
+  "setsid",
+  "stdbuf",
+  "ionice",
+  "busybox",
+  "xargs",
+  "chroot",
+  "watch",
+  "flock",
+  "then",
+  "do",
+  "else",
+  "if",
+  "while",
+  "until",
+  "!",
+  "{",
+]);
 const ELEVATORS = new Set(["sudo", "doas", "su", "pkexec", "run0"]);
 const SHELLS = new Set(["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "eval"]);
 const LONG_FLAGS: Record<string, string> = { recursive: "r", force: "f" };
@@ -80,7 +105,8 @@ function unwrapped(words: string[], depth: number): string[][] {
   return [rest, ...(inner < 0 ? [] : unwrapped(rest.slice(1 + inner), depth + 1))];
 }
 
-const afterExec = (words: string[]): string[][] => words.flatMap((word, at) => (/^-(exec|ok)(dir)?$/.test(word) ? [words.slice(at + 1)] : []));
+const afterExec = (words: string[]): string[][] =>
+  words.flatMap((word, at) => (/^-(exec|ok)(dir)?$/.test(word) ? [words.slice(at + 1)] : []));
 
 const baseOf = (word = ""): string => word.split("/").at(-1) ?? "";
 
@@ -105,10 +131,12 @@ function shape(words: string[]): { flags: Set<string>; rest: string[] } {
   return { flags, rest };
 }
 
-const rootForms = (word: string): string => (/^(?:\/|\.|\*)+$/.test(word) && word.startsWith("/") && !/\/\.{3,}/.test(word) ? "/" : word.length > 1 ? word.replace(/\/+$/, "") : word);
+const rootForms = (word: string): string =>
+  /^(?:\/|\.|\*)+$/.test(word) && word.startsWith("/") && !/\/\.{3,}/.test(word) ? "/" : word.length > 1 ? word.replace(/\/+$/, "") : word;
 
 /** True when `path` is `folder` or lies in it. Both absolute and resolved. */
-export const isUnder = (path: string, folder: string): boolean => path === folder || path.startsWith(folder.endsWith("/") ? folder : `${folder}/`);
+export const isUnder = (path: string, folder: string): boolean =>
+  path === folder || path.startsWith(folder.endsWith("/") ? folder : `${folder}/`);
 
 /** Why the app may not be used, or undefined. Patterns with * and ?, any case. */
 export function refusedApp(name: string, { allowed_apps, blocked_apps }: Restrictions): string | undefined {

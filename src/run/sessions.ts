@@ -1,7 +1,8 @@
 // A person's sessions: list, find, make, rename, pin, clear, delete, export. Saying something is `inbox.ts`.
 import type { SessionInfo } from "../core/api.ts";
 import type { Stored } from "../core/events.ts";
-import { emptyView, fold, textOf, type Entry } from "../core/fold.ts";
+import { emptyView, fold, type Entry } from "../core/fold.ts";
+import { textOf } from "../core/history.ts";
 import type { Principal, UndoEntry } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";

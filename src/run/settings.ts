@@ -33,17 +33,34 @@ const FROM_ENVIRONMENT: Record<string, { key: string; read?: (text: string) => u
 const NEEDS_RESTART = ["server.host", "server.port", "log", "workspace"];
 
 /** The environment, with `.env` of Steward's home below it. Variables that hold keys are left out: they have an order of their own. */
-export function environmentOf(home: string, env: Readonly<Record<string, string | undefined>>, keys: readonly string[]): Record<string, string | undefined> {
+export function environmentOf(
+  home: string,
+  env: Readonly<Record<string, string | undefined>>,
+  keys: readonly string[],
+): Record<string, string | undefined> {
   const path = join(home, ".env");
   const below = existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
   const own = Object.fromEntries(Object.entries(below).filter(([name, value]) => !keys.includes(name) && value !== ""));
   return { ...own, ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== "")) };
 }
 
-export function openSettings(options: { home: string; env: Readonly<Record<string, string | undefined>>; overrides?: Record<string, unknown> }): Settings {
+interface State {
+  raw: Record<string, unknown>;
+  config: Config;
+  version: string;
+  checkedAt: number;
+  problem?: string;
+}
+const fresh = (): State => ({ raw: {}, config: parseConfig({}), version: "", checkedAt: 0 });
+
+export function openSettings(options: {
+  home: string;
+  env: Readonly<Record<string, string | undefined>>;
+  overrides?: Record<string, unknown>;
+}): Settings {
   const path = join(options.home, "config.json");
   const good = join(options.home, "config.last-good.json");
-  const state: { raw: Record<string, unknown>; config: Config; version: string; checkedAt: number; problem?: string } = { raw: {}, config: parseConfig({}), version: "", checkedAt: 0 };
+  const state = fresh();
   const listeners: (() => void)[] = [];
   const outer = environmentKeys(options);
 
@@ -93,7 +110,13 @@ export function openSettings(options: { home: string; env: Readonly<Record<strin
   };
 }
 
-function environmentKeys({ env, overrides = {} }: { env: Readonly<Record<string, string | undefined>>; overrides?: Record<string, unknown> }): { values: Record<string, unknown>; names: Record<string, string> } {
+function environmentKeys({
+  env,
+  overrides = {},
+}: {
+  env: Readonly<Record<string, string | undefined>>;
+  overrides?: Record<string, unknown>;
+}): { values: Record<string, unknown>; names: Record<string, string> } {
   const values: Record<string, unknown> = {};
   const names: Record<string, string> = {};
   for (const [name, { key, read = (text: string) => text }] of Object.entries(FROM_ENVIRONMENT)) {
@@ -111,7 +134,8 @@ function environmentKeys({ env, overrides = {} }: { env: Readonly<Record<string,
 
 function readObject(path: string): Record<string, unknown> {
   const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new StewardError("invalid", `${path} must hold a JSON object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new StewardError("invalid", `${path} must hold a JSON object`);
   refusePrototype(value);
   return value as Record<string, unknown>;
 }
@@ -124,7 +148,9 @@ function writePrivate(path: string, value: unknown): void {
 
 const leaves = (value: Record<string, unknown>, before = ""): string[] =>
   Object.entries(value).flatMap(([key, one]) =>
-    typeof one === "object" && one !== null && !Array.isArray(one) ? leaves(one as Record<string, unknown>, `${before}${key}.`) : [`${before}${key}`],
+    typeof one === "object" && one !== null && !Array.isArray(one)
+      ? leaves(one as Record<string, unknown>, `${before}${key}.`)
+      : [`${before}${key}`],
   );
 
 function versionOf(path: string): string {

@@ -46,4 +46,5 @@ export function modeOf(steward: Steward, principal: Principal): Mode {
 /** Asking the system costs a third of a millisecond, so it is asked once. */
 const machine: { zone?: string } = {};
 
-export const zoneOf = (steward: Steward): string => steward.settings.config().zone ?? (machine.zone ??= Intl.DateTimeFormat().resolvedOptions().timeZone);
+export const zoneOf = (steward: Steward): string =>
+  steward.settings.config().zone ?? (machine.zone ??= Intl.DateTimeFormat().resolvedOptions().timeZone);

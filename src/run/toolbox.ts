@@ -16,7 +16,11 @@ import { openJournal, undo, type Journal } from "./undo.ts";
 
 const MAX_TEXT = 30_000;
 const MAX_FULL = 50 * 1024 * 1024;
-const UNKNOWN: ToolResult = { success: false, output: null, error: "It is not known whether this ran: Steward was stopped while it was running. Check before doing it again." };
+const UNKNOWN: ToolResult = {
+  success: false,
+  output: null,
+  error: "It is not known whether this ran: Steward was stopped while it was running. Check before doing it again.",
+};
 
 /** The tools of this turn: those whose switch is on. The same tools give the same bytes. */
 export async function offered(steward: Steward): Promise<Tool[]> {
@@ -47,12 +51,25 @@ export function toolbox(steward: Steward, scope: Scope): (call: ToolCall) => Pro
     try {
       const { output, error, items = [], cached, undone = [] } = await attempt(steward, scope, item, journal);
       const clipped = await clipped30k(steward, scope.principal, output);
-      const result: ToolResult = { success: error === undefined, ...clipped, error: error ?? null, ms: steward.now() - startedAt, ...(undone.length > 0 ? { undo: undone } : {}), ...(cached ? { cached } : {}) };
+      const result: ToolResult = {
+        success: error === undefined,
+        ...clipped,
+        error: error ?? null,
+        ms: steward.now() - startedAt,
+        ...(undone.length > 0 ? { undo: undone } : {}),
+        ...(cached ? { cached } : {}),
+      };
       return await complete(scope, item, result, items);
     } catch (error) {
       if (hasCode(error, "stale")) throw error;
       const undone = journal.value?.ids ?? [];
-      const result: ToolResult = { success: false, output: null, error: withHint(error), ms: steward.now() - startedAt, ...(undone.length > 0 ? { undo: [...undone] } : {}) };
+      const result: ToolResult = {
+        success: false,
+        output: null,
+        error: withHint(error),
+        ms: steward.now() - startedAt,
+        ...(undone.length > 0 ? { undo: [...undone] } : {}),
+      };
       return complete(scope, item, result, []);
     }
   };
@@ -60,10 +77,17 @@ export function toolbox(steward: Steward, scope: Scope): (call: ToolCall) => Pro
 
 type ToolItem = Item & { kind: "tool" };
 
-const withHint = (error: unknown): string => (error instanceof StewardError && error.hint ? `${error.message}. ${error.hint}` : messageOf(error));
+const withHint = (error: unknown): string =>
+  error instanceof StewardError && error.hint ? `${error.message}. ${error.hint}` : messageOf(error);
 
 function earlier(log: Stored[], turn: string, call: string): ToolItem | undefined {
-  const found = log.findLast(({ event }) => (event.type === "item.started" || event.type === "item.completed") && event.turn === turn && event.item.kind === "tool" && event.item.call.id === call)?.event;
+  const found = log.findLast(
+    ({ event }) =>
+      (event.type === "item.started" || event.type === "item.completed") &&
+      event.turn === turn &&
+      event.item.kind === "tool" &&
+      event.item.call.id === call,
+  )?.event;
   return found && "item" in found && found.item.kind === "tool" ? found.item : undefined;
 }
 
@@ -87,13 +111,23 @@ async function attempt(steward: Steward, scope: Scope, item: ToolItem, kept: { v
   const journal = openJournal(steward, { principal: scope.principal, session: scope.session, turn: scope.turn, tool: tool.name, computer });
   kept.value = journal;
   const note = { cached: false };
-  const context = contextFor(steward, scope, { call, item, journal, computer: guard(steward, computer, { principal: scope.principal, granted, journal, note }) });
+  const context = contextFor(steward, scope, {
+    call,
+    item,
+    journal,
+    computer: guard(steward, computer, { principal: scope.principal, granted, journal, note }),
+  });
   const output = await run(steward, tool, input, { context, note, person: scope.principal.person });
   return { ...output, ...(output.cached || note.cached ? { cached: true } : {}), undone: [...journal.ids] };
 }
 
 /** The list of apps costs several programs to make; it is kept for a few seconds and forgotten when any app is started or closed. */
-async function run(steward: Steward, tool: Tool, input: unknown, { context, note, person }: { context: ToolContext; note: { cached: boolean }; person: string }): Promise<ToolOutput> {
+async function run(
+  steward: Steward,
+  tool: Tool,
+  input: unknown,
+  { context, note, person }: { context: ToolContext; note: { cached: boolean }; person: string },
+): Promise<ToolOutput> {
   if (tool.capability !== "applications") return tool.run(input, context);
   const key = `${person}\0${tool.name}\0${JSON.stringify(input)}`;
   const known = tool.effect === "read" ? steward.caches.app.get(key, "") : undefined;
@@ -112,7 +146,9 @@ async function findTool(steward: Steward, call: ToolCall): Promise<Tool> {
   if (!tool) throw new StewardError("not_found", `Unknown tool: ${visible(call.tool).slice(0, 100)}`);
   const switches = steward.permissions.read().capabilities;
   if (tool.capability !== "none" && !switches[tool.capability].enabled)
-    throw new StewardError("denied", `Permission denied: ${tool.capability} is switched off`, { hint: "It can be switched on at the settings page, under Permissions." });
+    throw new StewardError("denied", `Permission denied: ${tool.capability} is switched off`, {
+      hint: "It can be switched on at the settings page, under Permissions.",
+    });
   return tool;
 }
 
@@ -120,10 +156,17 @@ function parsed(tool: Tool, call: ToolCall): unknown {
   if (call.invalid !== undefined) throw new StewardError("invalid", `The arguments of ${tool.name} are not valid JSON: ${call.invalid}`);
   const result = tool.input.safeParse(call.input ?? {});
   if (result.success) return result.data;
-  throw new StewardError("invalid", `Wrong arguments for ${tool.name}: ${result.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`).join("; ")}`);
+  throw new StewardError(
+    "invalid",
+    `Wrong arguments for ${tool.name}: ${result.error.issues.map((issue) => `${issue.path.join(".") || "arguments"}: ${issue.message}`).join("; ")}`,
+  );
 }
 
-function contextFor(steward: Steward, scope: Scope, { call, item, journal, computer }: { call: ToolCall; item: ToolItem; journal: Journal; computer: Computer }): ToolContext {
+function contextFor(
+  steward: Steward,
+  scope: Scope,
+  { call, item, journal, computer }: { call: ToolCall; item: ToolItem; journal: Journal; computer: Computer },
+): ToolContext {
   const { principal, session, turn, signal } = scope;
   let at = 0;
   return {
@@ -158,4 +201,3 @@ async function clipped30k(steward: Steward, principal: Principal, output: unknow
   const file = await putFile(steward, principal, { name: "output.txt", bytes: Buffer.from(text.slice(0, MAX_FULL)), limit: MAX_FULL * 4 });
   return { output: `${clip(text, MAX_TEXT)}\n(The whole output is kept as file ${file.id}.)`, full: file.id };
 }
-

@@ -1,6 +1,6 @@
 // claim → run → settle: one turn of one session, every step in the log before the next begins.
 import type { Event, LiveEvent, Stored } from "../core/events.ts";
-import { messagesAfter, openTurn, pendingCalls, toMessages } from "../core/fold.ts";
+import { messagesAfter, openTurn, pendingCalls, toMessages } from "../core/history.ts";
 import type { Host, Outcome, Turn } from "../core/ports.ts";
 import type { Commit, Job, NewJob } from "../core/store.ts";
 import type { Address, Item, Principal } from "../core/types.ts";

@@ -19,7 +19,10 @@ export interface Journal {
   ids: string[];
 }
 
-export function openJournal(steward: Steward, { principal, session, turn, tool, computer }: { principal: Principal; session: string; turn: string; tool: string; computer: Computer }): Journal {
+export function openJournal(
+  steward: Steward,
+  { principal, session, turn, tool, computer }: { principal: Principal; session: string; turn: string; tool: string; computer: Computer },
+): Journal {
   const { person } = principal;
   const ids: string[] = [];
   return {
@@ -31,7 +34,14 @@ export function openJournal(steward: Steward, { principal, session, turn, tool, 
     async record(summary, change, id = newId("und")) {
       const impossible = change.type === "command";
       const entry: UndoEntry = {
-        id, person, session, turn, at: steward.now(), tool, summary, change,
+        id,
+        person,
+        session,
+        turn,
+        at: steward.now(),
+        tool,
+        summary,
+        change,
         ...(impossible ? { state: "impossible", reason: "Steward can't take back what a command did." } : { state: "done" }),
       };
       await steward.store.commit({ put: { [undoKey(person, id)]: entry } });
@@ -45,15 +55,34 @@ export function openJournal(steward: Steward, { principal, session, turn, tool, 
   };
 }
 
-const keptFolder = (steward: Steward, computer: Computer): string => (computer.mode === "contained" ? `${computer.home}/.kept` : `${steward.home}/kept`);
+const keptFolder = (steward: Steward, computer: Computer): string =>
+  computer.mode === "contained" ? `${computer.home}/.kept` : `${steward.home}/kept`;
 
-export async function listUndo(steward: Steward, { person }: Principal, { session, limit = 200 }: { session?: string | undefined; limit?: number | undefined } = {}): Promise<UndoInfo[]> {
+export async function listUndo(
+  steward: Steward,
+  { person }: Principal,
+  { session, limit = 200 }: { session?: string | undefined; limit?: number | undefined } = {},
+): Promise<UndoInfo[]> {
   const entries = (await steward.store.list(undoKey(person, ""))).map(({ value }) => value as UndoEntry);
-  return entries.filter((entry) => session === undefined || entry.session === session).reverse().slice(0, Math.min(limit, 2000)).map(toInfo);
+  return entries
+    .filter((entry) => session === undefined || entry.session === session)
+    .reverse()
+    .slice(0, Math.min(limit, 2000))
+    .map(toInfo);
 }
 
 function toInfo({ id, session, turn, at, tool, summary, state, reason, change }: UndoEntry): UndoInfo {
-  return { id, session, turn, at, tool, summary, state, ...(reason ? { reason } : {}), ...(change.type === "command" ? { changed: change.changed } : {}) };
+  return {
+    id,
+    session,
+    turn,
+    at,
+    tool,
+    summary,
+    state,
+    ...(reason ? { reason } : {}),
+    ...(change.type === "command" ? { changed: change.changed } : {}),
+  };
 }
 
 /** Reverses one entry, or the newest that can be reversed. What is there now is kept first, as an entry of its own, so nothing is lost. */
@@ -62,11 +91,18 @@ export async function undo(steward: Steward, who: Principal, id?: string): Promi
   if (entry.state === "undone") throw new StewardError("conflict", `This was undone already: ${entry.summary}`);
   if (entry.state === "impossible") throw new StewardError("conflict", `This can't be undone: ${entry.reason ?? entry.summary}`);
   const computer = await steward.computer(who);
-  const failed = await reverse(steward, who, entry, computer).then(() => undefined, (error: unknown) => {
-    if (hasCode(error, "unavailable")) throw error;
-    return messageOf(error);
-  });
-  const after: UndoEntry = { ...entry, state: failed === undefined ? "undone" : "failed", ...(failed === undefined ? {} : { reason: failed }) };
+  const failed = await reverse(steward, who, entry, computer).then(
+    () => undefined,
+    (error: unknown) => {
+      if (hasCode(error, "unavailable")) throw error;
+      return messageOf(error);
+    },
+  );
+  const after: UndoEntry = {
+    ...entry,
+    state: failed === undefined ? "undone" : "failed",
+    ...(failed === undefined ? {} : { reason: failed }),
+  };
   await steward.store.commit({ put: { [undoKey(who.person, entry.id)]: after } });
   steward.caches.file.clear();
   steward.caches.command.clear();
@@ -79,7 +115,9 @@ async function find(steward: Steward, { person }: Principal, id?: string): Promi
     if (!entry) throw new StewardError("not_found", "There is no such change", { hint: "steward undo --list shows what can be undone." });
     return entry;
   }
-  const newest = (await steward.store.list(undoKey(person, ""))).map(({ value }) => value as UndoEntry).findLast(({ state, tool }) => state === "done" && tool !== "undo");
+  const newest = (await steward.store.list(undoKey(person, "")))
+    .map(({ value }) => value as UndoEntry)
+    .findLast(({ state, tool }) => state === "done" && tool !== "undo");
   if (!newest) throw new StewardError("not_found", "There is nothing to undo");
   return newest;
 }

@@ -97,7 +97,12 @@ async function runJob(steward: Steward, job: Job, abort: AbortController): Promi
     else await erase(steward, job);
   } catch (error) {
     if (hasCode(error, "stale")) return; // another worker owns it, or the next start goes on with it
-    steward.log("error", "A job failed and will be tried again", { job: job.id, kind: job.kind, tries: job.tries, error: messageOf(error) });
+    steward.log("error", "A job failed and will be tried again", {
+      job: job.id,
+      kind: job.kind,
+      tries: job.tries,
+      error: messageOf(error),
+    });
     const retryAt = steward.now() + Math.min(1000 * 2 ** job.tries, 300_000);
     await steward.store.commit({ lease: { job: job.id, epoch: job.epoch, then: { retryAt } } }).catch(() => {}); // its lease runs out by itself
   }

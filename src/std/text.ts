@@ -3,11 +3,16 @@
 /** Terminal controls, bidi overrides and invisible characters out; tabs and line ends stay. Source: Unicode Cc, Cf. */
 export const visible = (text: string): string =>
   // oxlint-disable-next-line no-control-regex
-  text.replace(/\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\u{e0000}|[\u{e0001}-\u{e007f}]/gu, "");
+  text.replace(
+    /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\u{e0000}|[\u{e0001}-\u{e007f}]/gu,
+    "",
+  );
 
 /** As `visible`, but hidden characters are shown as `\u{…}` so that a person sees that they are there. */
 export const revealed = (text: string): string =>
-  Array.from(text, (char) => (char === "\n" || char === "\t" || visible(char) === char ? char : `\\u{${char.codePointAt(0)!.toString(16)}}`)).join("");
+  Array.from(text, (char) =>
+    char === "\n" || char === "\t" || visible(char) === char ? char : `\\u{${char.codePointAt(0)!.toString(16)}}`,
+  ).join("");
 
 /** The first and last part of `text` with a line between that says how many characters are missing. */
 export function clip(text: string, limit: number): string {

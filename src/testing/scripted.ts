@@ -4,7 +4,9 @@ import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Stream
 export type Said = { text: string } | { thinking: string } | { call: string; input: unknown } | { fail: unknown };
 
 /** `script` sees the request and how many requests came before it. */
-export function scripted(script: (request: LanguageModelV4CallOptions, count: number) => Said[]): LanguageModelV4 & { requests: LanguageModelV4CallOptions[] } {
+export function scripted(
+  script: (request: LanguageModelV4CallOptions, count: number) => Said[],
+): LanguageModelV4 & { requests: LanguageModelV4CallOptions[] } {
   const requests: LanguageModelV4CallOptions[] = [];
   return {
     requests,
@@ -23,7 +25,14 @@ export function scripted(script: (request: LanguageModelV4CallOptions, count: nu
               if ("fail" in one) return stream.error(one.fail);
               for (const part of partsOf(one, `${requests.length}.${at}`)) stream.enqueue(part);
             }
-            stream.enqueue({ type: "finish", finishReason: { unified: "stop", raw: undefined }, usage: { inputTokens: { total: 10, noCache: 10, cacheRead: 0, cacheWrite: 0 }, outputTokens: { total: 2, text: 2, reasoning: 0 } } });
+            stream.enqueue({
+              type: "finish",
+              finishReason: { unified: "stop", raw: undefined },
+              usage: {
+                inputTokens: { total: 10, noCache: 10, cacheRead: 0, cacheWrite: 0 },
+                outputTokens: { total: 2, text: 2, reasoning: 0 },
+              },
+            });
             stream.close();
           },
         }),
@@ -33,7 +42,24 @@ export function scripted(script: (request: LanguageModelV4CallOptions, count: nu
 }
 
 function partsOf(said: Exclude<Said, { fail: unknown }>, id: string): LanguageModelV4StreamPart[] {
-  if ("text" in said) return [{ type: "text-start", id }, { type: "text-delta", id, delta: said.text }, { type: "text-end", id }];
-  if ("thinking" in said) return [{ type: "reasoning-start", id }, { type: "reasoning-delta", id, delta: said.thinking }, { type: "reasoning-end", id }];
-  return [{ type: "tool-call", toolCallId: id, toolName: said.call, input: typeof said.input === "string" ? said.input : JSON.stringify(said.input) }];
+  if ("text" in said)
+    return [
+      { type: "text-start", id },
+      { type: "text-delta", id, delta: said.text },
+      { type: "text-end", id },
+    ];
+  if ("thinking" in said)
+    return [
+      { type: "reasoning-start", id },
+      { type: "reasoning-delta", id, delta: said.thinking },
+      { type: "reasoning-end", id },
+    ];
+  return [
+    {
+      type: "tool-call",
+      toolCallId: id,
+      toolName: said.call,
+      input: typeof said.input === "string" ? said.input : JSON.stringify(said.input),
+    },
+  ];
 }

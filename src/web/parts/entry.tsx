@@ -1,7 +1,7 @@
 // One row of the conversation: messages, replies, thinking, plans, notices, files, the end of a turn.
 import type { VNode } from "preact";
 import type { Entry } from "../../core/fold.ts";
-import { textOf } from "../../core/fold.ts";
+import { textOf } from "../../core/history.ts";
 import type { FilePart, Item, Part } from "../../core/types.ts";
 import { bytes } from "../../std/text.ts";
 import { useNow } from "../clock.ts";

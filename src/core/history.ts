@@ -1,0 +1,148 @@
+// What the model reads of a session's log: the same log gives the same bytes.
+import { visible } from "../std/text.ts";
+import type { Stored } from "./events.ts";
+import type { Message } from "./ports.ts";
+import type { Item, Part, ToolCall, ToolResult } from "./types.ts";
+
+/** The JSON a model reads for a result: three fields, the same bytes each time. Control and invisible characters are taken out. */
+export const resultText = ({ success, output, error }: ToolResult): string =>
+  JSON.stringify({ success, output: typeof output === "string" ? visible(output) : output, error });
+
+export const NOT_RUN: ToolResult = { success: false, output: null, error: "Not run: the turn ended before." };
+
+export interface Clock {
+  zone: string;
+  /** When the message before this log came in. */
+  before?: number;
+}
+
+/** What the model should see of `log` (a window, oldest first). Calls of an open turn's last step that have no result yet are left without one. With a clock, a message after a pause says when it was sent. */
+export function toMessages(all: Stored[], clock?: Clock): Message[] {
+  const { log, summary } = window(all);
+  const results = new Map<string, ToolResult>();
+  for (const { event } of log)
+    if (event.type === "item.completed" && event.item.kind === "tool" && event.item.result)
+      results.set(event.item.call.id, event.item.result);
+  const open = new Set(pendingCalls(log).map((call) => call.id));
+  const state: Building = { messages: summary ? [summary] : [], unread: [], thinking: [], text: "" };
+  const sent = timer(clock);
+  for (const stored of log) {
+    const { event } = stored;
+    if (event.type === "session.updated" && event.cleared) Object.assign(state, { messages: [], unread: [], thinking: [], text: "" });
+    if (event.type === "message.received") state.unread.push({ seq: stored.seq, parts: [...sent(stored.at), ...event.parts] });
+    if (event.type === "item.completed") addItem(state, event.item, { results, open });
+    if (event.type === "turn.completed") closeTurn(state, event.seen);
+  }
+  readUpTo(state, Infinity);
+  if (state.text || state.thinking.length > 0) flush(state, []);
+  return state.messages;
+}
+
+interface Building {
+  messages: Message[];
+  unread: { seq: number; parts: Part[] }[];
+  thinking: { text: string; meta?: unknown }[];
+  text: string;
+  meta?: unknown;
+}
+
+function addItem(state: Building, item: Item, { results, open }: { results: Map<string, ToolResult>; open: Set<string> }): void {
+  if (item.kind === "thinking") state.thinking.push({ text: item.text, ...(item.meta === undefined ? {} : { meta: item.meta }) });
+  if (item.kind === "text") {
+    state.text += item.text;
+    if (item.meta !== undefined) state.meta = item.meta;
+  }
+  if (item.kind !== "step") return;
+  readUpTo(state, item.seen);
+  flush(state, item.calls, item.meta);
+  for (const call of item.calls)
+    if (!open.has(call.id))
+      state.messages.push({ role: "tool", call: call.id, tool: call.tool, result: resultText(results.get(call.id) ?? NOT_RUN) });
+}
+
+/** The person's messages stand where they were read, not where they arrived, so that the bytes sent stay a prefix of those sent next. */
+function readUpTo(state: Building, seen: number): void {
+  while (state.unread[0] && state.unread[0].seq <= seen) state.messages.push({ role: "user", parts: state.unread.shift()!.parts });
+}
+
+function closeTurn(state: Building, seen: number): void {
+  readUpTo(state, seen);
+  if (state.text || state.thinking.length > 0) flush(state, []);
+}
+
+function flush(state: Building, calls: ToolCall[], meta: unknown = state.meta): void {
+  const { thinking, text } = state;
+  state.messages.push({
+    role: "assistant",
+    ...(thinking.length > 0 ? { thinking } : {}),
+    text,
+    calls,
+    ...(meta === undefined ? {} : { meta }),
+  });
+  state.thinking = [];
+  state.text = "";
+  delete state.meta;
+}
+
+/** What is left after the last compaction, and its summary as a message. */
+function window(all: Stored[]): { log: Stored[]; summary?: Message } {
+  const last = all.findLast(({ event }) => event.type === "context.compacted")?.event;
+  if (last?.type !== "context.compacted") return { log: all };
+  return {
+    log: all.filter(({ seq }) => seq > last.upTo),
+    summary: { role: "user", parts: [{ type: "text", text: `[Summary of the earlier conversation]\n${last.summary}` }] },
+  };
+}
+
+const PAUSE_MS = 30 * 60_000;
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function timer(clock: Clock | undefined): (at: number) => Part[] {
+  let before = clock?.before ?? -Infinity;
+  return (at) => {
+    const paused = at - before > PAUSE_MS;
+    before = at;
+    return clock && paused ? [{ type: "text", text: `<time>${dateText(at, clock.zone)}</time>` }] : [];
+  };
+}
+
+/** "Sat, 21 Nov 2026, 09:15" in that zone. */
+export function dateText(at: number, zone: string): string {
+  const format =
+    formats.get(zone) ??
+    new Intl.DateTimeFormat("en-GB", {
+      timeZone: zone,
+      weekday: "short",
+      day: "numeric",
+      month: "short",
+      year: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+    });
+  formats.set(zone, format);
+  return format.format(at);
+}
+
+/** Calls of the open turn's last step that have no result yet. */
+export function pendingCalls(log: Stored[]): ToolCall[] {
+  const turn = openTurn(log);
+  if (!turn) return [];
+  const done = new Set<string>();
+  let calls: ToolCall[] = [];
+  for (const { event } of log) {
+    if (event.type !== "item.completed" || event.turn !== turn) continue;
+    if (event.item.kind === "step") calls = event.item.calls;
+    if (event.item.kind === "tool") done.add(event.item.call.id);
+  }
+  return calls.filter(({ id }) => !done.has(id));
+}
+
+export function openTurn(log: Stored[]): string | undefined {
+  const last = log.findLast(({ event: e }) => e.type === "turn.started" || e.type === "turn.completed")?.event;
+  return last?.type === "turn.started" ? last.turn : undefined;
+}
+
+export const messagesAfter = (log: Stored[], seen: number): Stored[] =>
+  log.filter(({ event, seq }) => event.type === "message.received" && seq > seen);
+
+export const textOf = (parts: Part[]): string => parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
