@@ -27,6 +27,7 @@ const guarded = (steward: Steward, raw: Computer): Computer =>
     granted: [],
     journal: openJournal(steward, { principal: OWNER, session: "ses_1", turn: "trn_1", tool: "test", computer: raw }),
     note: { cached: false },
+    reads: false,
   });
 
 async function start(script: (count: number) => Said[], more: Partial<Parameters<typeof harness>[0]> = {}) {

@@ -18,7 +18,7 @@ async function start(granted: string[] = []) {
   const raw = await steward.computer(OWNER);
   const computer = (): Computer => {
     const journal = openJournal(steward, { principal: OWNER, session: "ses_1", turn: "trn_1", tool: "test", computer: raw });
-    return guard(steward, raw, { principal: OWNER, granted, journal, note: { cached: false } });
+    return guard(steward, raw, { principal: OWNER, granted, journal, note: { cached: false }, reads: false });
   };
   return { steward, computer, clock, home, at: (name: string) => join(home, "workspace", name) };
 }

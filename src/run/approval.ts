@@ -31,6 +31,8 @@ export interface Checked {
 }
 
 const PATH_FIELDS = ["path", "source", "destination"] as const;
+/** Tools that act on a name itself, not on what a link of that name leads to. */
+const ON_NAMES = new Set(["move_file source", "delete_file path"]);
 
 /** Asks for what leaves the mode: writes outside the workspace, the network, a contained person's desktop. Returns the scopes that hold for this call. */
 export async function approvals(steward: Steward, scope: Scope, checked: Checked): Promise<string[]> {
@@ -56,7 +58,7 @@ async function outsideWrites(steward: Steward, { tool, computer }: Checked, fiel
   const scopes = new Set<string>();
   for (const field of PATH_FIELDS) {
     const path = fields[field];
-    const needed = typeof path === "string" ? await writeScope(steward, computer, path) : undefined;
+    const needed = typeof path === "string" ? await writeScope(steward, computer, path, ON_NAMES.has(`${tool.name} ${field}`)) : undefined;
     if (needed) scopes.add(needed);
   }
   return [...scopes].map((scope) => ({ scope, prompt: `${tool.name} wants to change files in ${scope.slice(6)}, outside the workspace` }));

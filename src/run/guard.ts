@@ -14,13 +14,20 @@ export interface GuardScope {
   journal: Journal;
   /** Set when an answer came from a cache. */
   note: { cached: boolean };
+  /** The tool only reads: its commands change nothing that could be named. */
+  reads: boolean;
 }
 
 const MAX_CACHED = 1024 * 1024;
 
-/** The scope that a write to `path` needs, or undefined when it is free in this mode. Throws denied when no answer could allow it. */
-export async function writeScope(steward: Steward, computer: Computer, path: string): Promise<string | undefined> {
-  const at = await resolved(computer, path);
+/** The scope that changing `path` needs, or undefined when it is free in this mode. `itself`: a last name that is a link is meant, not what it leads to. Throws denied when no answer could allow it. */
+export async function writeScope(steward: Steward, computer: Computer, path: string, itself: boolean): Promise<string | undefined> {
+  const at = await (itself ? named : resolved)(computer, path);
+  if (itself) await refuseTree(steward, computer, at);
+  return scopeOf(steward, computer, at);
+}
+
+async function scopeOf(steward: Steward, computer: Computer, at: string): Promise<string | undefined> {
   await refusePath(steward, computer, at);
   if (computer.mode !== "guarded" || isUnder(at, await resolved(computer, computer.workspace))) return undefined;
   return `write:${at.slice(0, at.lastIndexOf("/")) || "/"}`;
@@ -40,6 +47,29 @@ async function resolved(computer: Computer, path: string): Promise<string> {
   if (plain === "" || plain === "~") return computer.home;
   const parent = await resolved(computer, cut < 0 ? computer.workspace : plain.slice(0, cut) || "/");
   return `${parent === "/" ? "" : parent}/${name}`;
+}
+
+/** As `resolved`, but a last name that is a link is meant itself: for what moves or removes a name, not its content. */
+async function named(computer: Computer, path: string): Promise<string> {
+  const plain = path.replace(/(?<=.)\/+$/, "");
+  const cut = plain.lastIndexOf("/");
+  const name = plain.slice(cut + 1);
+  if (name === "" || name === "." || name === ".." || plain === "~") return resolved(computer, path);
+  const parent = await resolved(computer, cut < 0 ? computer.workspace : plain.slice(0, cut) || "/");
+  return `${parent === "/" ? "" : parent}/${name}`;
+}
+
+/** A folder may not be moved, removed or copied together with something in it that may not be touched. */
+async function refuseTree(steward: Steward, computer: Computer, at: string): Promise<void> {
+  await refusePath(steward, computer, at);
+  const kept = [
+    ...steward.permissions.read().capabilities.filesystem.restrictions.blocked_paths,
+    ...(computer.mode === "contained" ? [] : [steward.home]),
+    computer.workspace,
+  ];
+  for (const path of kept)
+    if (isUnder(await resolved(computer, path), at))
+      throw new StewardError("denied", `Permission denied: ${at} holds ${path}, which must stay where it is`);
 }
 
 async function refusePath(steward: Steward, computer: Computer, at: string): Promise<void> {
@@ -72,10 +102,20 @@ export function guard(steward: Steward, computer: Computer, scope: GuardScope): 
     return at;
   };
   const writable = async (path: string): Promise<string> => {
-    const needs = await writeScope(steward, computer, path);
-    if (needs && !scope.granted.some((one) => covers(one, needs)))
-      throw new StewardError("denied", `Permission denied: writing to ${path} was not approved`);
-    return resolved(computer, path);
+    const at = await resolved(computer, path);
+    await mayWrite(steward, computer, scope, at);
+    return at;
+  };
+  const movable = async (path: string): Promise<string> => {
+    const at = await named(computer, path);
+    await refuseTree(steward, computer, at);
+    await mayWrite(steward, computer, scope, at);
+    return at;
+  };
+  const copyable = async (path: string): Promise<string> => {
+    const at = await named(computer, path);
+    await refuseTree(steward, computer, at);
+    return at;
   };
   const changed = (): void => {
     steward.caches.command.clear();
@@ -102,11 +142,17 @@ export function guard(steward: Steward, computer: Computer, scope: GuardScope): 
       await computer.makeFolder(at);
       changed();
     },
-    move: async (from, to) => moveKept(computer, journal, await writable(from), await writable(to)).finally(changed),
-    copy: async (from, to) => copyKept(computer, journal, await readable(from), await writable(to)).finally(changed),
-    remove: async (path) => removeKept(computer, journal, await writable(path)).finally(changed),
+    move: async (from, to) => moveKept(computer, journal, await movable(from), await writable(to)).finally(changed),
+    copy: async (from, to) => copyKept(computer, journal, await copyable(from), await writable(to)).finally(changed),
+    remove: async (path) => removeKept(computer, journal, await movable(path)).finally(changed),
     exec: (command, options = {}) => checkedExec(steward, computer, scope, { command, options }),
   };
+}
+
+async function mayWrite(steward: Steward, computer: Computer, scope: GuardScope, at: string): Promise<void> {
+  const needs = await scopeOf(steward, computer, at);
+  if (needs && !scope.granted.some((one) => covers(one, needs)))
+    throw new StewardError("denied", `Permission denied: writing to ${at} was not approved`);
 }
 
 async function moveKept(computer: Computer, journal: Journal, source: string, target: string): Promise<void> {
@@ -121,7 +167,7 @@ async function copyKept(computer: Computer, journal: Journal, source: string, ta
 
 /** A delete is a move to where it can be fetched back from. */
 async function removeKept(computer: Computer, journal: Journal, at: string): Promise<void> {
-  const info = await computer.stat(at);
+  const info = await entryAt(computer, at);
   if (!info) throw new StewardError("not_found", `${at} does not exist`);
   const { id, kept } = journal.place(at);
   await journal.record(
@@ -130,6 +176,14 @@ async function removeKept(computer: Computer, journal: Journal, at: string): Pro
     id,
   );
   await computer.move(at, kept).catch(unless(journal, id));
+}
+
+/** What stands under this very name: a link is a link, also a broken one. */
+async function entryAt(computer: Computer, at: string): Promise<FileInfo | undefined> {
+  const info = await computer.stat(at);
+  if (info?.path === at) return info;
+  const cut = at.lastIndexOf("/");
+  return (await computer.list(at.slice(0, cut) || "/")).find(({ name }) => name === at.slice(cut + 1));
 }
 
 /** A change that surely was not made leaves no journal entry. */
@@ -187,6 +241,7 @@ async function checkedExec(steward: Steward, computer: Computer, scope: GuardSco
   if (dependsOn) return execCached(steward, computer, scope, { command, options: { ...options, cwd }, paths: dependsOn.paths });
   const startedAt = steward.now();
   const result = await computer.exec(command, { ...options, cwd });
+  if (scope.reads) return result;
   steward.caches.command.clear();
   await recordCommand(computer, scope.journal, { command, cwd, startedAt });
   return result;

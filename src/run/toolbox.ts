@@ -115,7 +115,7 @@ async function attempt(steward: Steward, scope: Scope, item: ToolItem, kept: { v
     call,
     item,
     journal,
-    computer: guard(steward, computer, { principal: scope.principal, granted, journal, note }),
+    computer: guard(steward, computer, { principal: scope.principal, granted, journal, note, reads: tool.effect === "read" }),
   });
   const output = await run(steward, tool, input, { context, note, person: scope.principal.person });
   return { ...output, ...(output.cached || note.cached ? { cached: true } : {}), undone: [...journal.ids] };
