@@ -153,6 +153,7 @@ test("S-54 S-58 outside the workspace, in Steward's home and in blocked paths no
   ]) {
     await assert.rejects(computer().read(path), { code: "denied" }, path);
     await assert.rejects(computer().write(path, bytes("x")), { code: "denied" }, path);
+    if (path === "cfg") continue; // a link itself may go: what it leads to stays
     await assert.rejects(computer().remove(path), { code: "denied" }, path);
     await assert.rejects(computer().move(path, "here"), { code: "denied" }, path);
   }
