@@ -4,9 +4,14 @@ import type { Stored } from "./events.ts";
 import type { Message } from "./ports.ts";
 import type { Item, Part, ToolCall, ToolResult } from "./types.ts";
 
-/** The JSON a model reads for a result: three fields, the same bytes each time. Control and invisible characters are taken out. */
-export const resultText = ({ success, output, error }: ToolResult): string =>
-  JSON.stringify({ success, output: typeof output === "string" ? visible(output) : output, error });
+/** The JSON a model reads for a result: three fields, the same bytes each time. Control and invisible characters are taken out of all texts and names in it. */
+export const resultText = ({ success, output, error }: ToolResult): string => JSON.stringify({ success, output, error }, withoutUnseen);
+
+const withoutUnseen = (_: string, value: unknown): unknown => {
+  if (typeof value === "string") return visible(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [visible(name), one]));
+};
 
 export const NOT_RUN: ToolResult = { success: false, output: null, error: "Not run: the turn ended before." };
 

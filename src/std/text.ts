@@ -1,18 +1,18 @@
 // Small pure text tools: clipping, invisible characters, sizes and times in words.
 
-/** Terminal controls, bidi overrides and invisible characters out; tabs and line ends stay. Source: Unicode Cc, Cf. */
-export const visible = (text: string): string =>
+/** Terminal sequences, control, bidi and other invisible characters. A joiner or an emoji style that is part of an emoji is none. */
+const UNSEEN =
   // oxlint-disable-next-line no-control-regex
-  text.replace(
-    /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\u{e0000}|[\u{e0001}-\u{e007f}]/gu,
-    "",
-  );
+  /\u001b\[[0-?]*[ -\/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[[\p{Cc}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]--[\t\n\r]--\u200d--\ufe0f]|(?<!\p{Extended_Pictographic}\ufe0f?|\p{Emoji_Modifier})\u200d|\u200d(?!\p{Extended_Pictographic})|(?<!\p{Extended_Pictographic}|[#*0-9](?=\ufe0f\u20e3))\ufe0f/gv;
 
-/** As `visible`, but hidden characters are shown as `\u{…}` so that a person sees that they are there. */
-export const revealed = (text: string): string =>
-  Array.from(text, (char) =>
-    char === "\n" || char === "\t" || visible(char) === char ? char : `\\u{${char.codePointAt(0)!.toString(16)}}`,
-  ).join("");
+/** All that takes part in the text and is not seen, or is seen as something else: also odd blanks and a return that overwrites a line. */
+const HIDING = /\r(?!\n)|[[\p{Cc}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\ufff9-\ufffb]--[\t\n\r ]]/gv;
+
+/** For text that is read: what can't be seen is taken out; tabs, line ends and emoji stay. */
+export const visible = (text: string): string => text.replace(UNSEEN, "");
+
+/** For text that is decided on: each hidden character is shown as `\u{…}`, those inside emoji too, so that a person sees all that is there. */
+export const revealed = (text: string): string => text.replace(HIDING, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
 
 /** The first and last part of `text` with a line between that says how many characters are missing. */
 export function clip(text: string, limit: number): string {
