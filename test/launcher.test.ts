@@ -134,9 +134,9 @@ test("links, other folders and spaces in the path work", async () => {
 test("adapters come from the bundle and from the person's folder", async () => {
   const { run, folder } = project("bundle");
   const home = join(base, "home");
-  mkdirSync(join(home, "workspace/tools"), { recursive: true });
+  mkdirSync(join(home, "adapters/tools"), { recursive: true });
   writeFileSync(
-    join(home, "workspace/tools/mine.ts"),
+    join(home, "adapters/tools/mine.ts"),
     'import * as z from "zod/mini";\nconst ok: boolean = z.string().safeParse("x").success;\nexport default { name: "mine", ok };\n',
   );
   const names = ["mine", "one"];

@@ -25,11 +25,11 @@ put("code/tools/pieces.ts", "export const piece = 1;\n");
 put("code/tools/deep/inner.ts", "export default 1;\n");
 put("code/tools/bundled.js", 'var bundled = { name: "bundled" };\nexport { bundled as default };\n');
 put(
-  "home/workspace/tools/mine.ts",
+  "home/adapters/tools/mine.ts",
   'import * as z from "zod/mini";\nimport { word } from "./words.ts";\nconst schema: unknown = z.string();\nexport default { name: word, checks: schema instanceof z.ZodMiniString };\n',
 );
-put("home/workspace/tools/words.ts", 'export const word: string = "mine";\n');
-put("home/workspace/tools/clock.ts", 'export default { name: "not this one" };\n');
+put("home/adapters/tools/words.ts", 'export const word: string = "mine";\n');
+put("home/adapters/tools/clock.ts", 'export default { name: "not this one" };\n');
 
 test("lists adapters, not what they share, the person's own included", () => {
   assert.deepEqual(names("tools", folders), ["bundled", "clock", "mine"]);
@@ -68,7 +68,7 @@ for (const [what, text, why] of [
 ] as const)
   test(`a person's file that ${what} is named`, async () => {
     const name = `bad-${what.replaceAll(/[^a-z]+/gi, "-").toLowerCase()}`;
-    const file = put(`home/workspace/tools/${name}.ts`, text);
+    const file = put(`home/adapters/tools/${name}.ts`, text);
     try {
       await assert.rejects(load("tools", name, folders), (error: unknown) => {
         assert.ok(error instanceof StewardError);

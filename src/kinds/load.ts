@@ -5,12 +5,12 @@ import { basename, dirname, extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { messageOf, StewardError } from "../std/error.ts";
 
-/** Folders that hold adapters, under `src/` and under `workspace/` of STEWARD_HOME. */
+/** Folders that hold adapters, under `src/` and under `adapters/` of STEWARD_HOME, where no tool may write. */
 export const adapterFolders = ["engines", "models", "tools", "computers", "channels", "voices", "stores"] as const;
 export type AdapterFolder = (typeof adapterFolders)[number];
 
 export interface Folders {
-  /** STEWARD_HOME: the person's own adapters are in `workspace/<kind>/`. */
+  /** STEWARD_HOME: the person's own adapters are in `adapters/<kind>/`. */
   home: string;
   /** Folder that holds Steward's own adapters. Default: `src/` when run from source, `dist/` when bundled. */
   builtin?: string;
@@ -52,7 +52,7 @@ export async function load<T>(kind: AdapterFolder, name: string, folders: Folder
 }
 
 async function loadOwn<T>(file: string, folders: Folders): Promise<T> {
-  lendPackages(join(folders.home, "workspace"));
+  lendPackages(join(folders.home, OWN));
   const wrong = (why: string, cause?: unknown): StewardError =>
     new StewardError("invalid", `${file} cannot be used: ${why}`, { hint: "Correct the file, or move it away, and start again.", cause });
   let loaded: { default?: T };
@@ -66,7 +66,8 @@ async function loadOwn<T>(file: string, folders: Folders): Promise<T> {
 }
 
 const builtinFolder = (kind: AdapterFolder, folders: Folders): string => join(folders.builtin ?? places().code, kind);
-const ownFolder = (kind: AdapterFolder, folders: Folders): string => join(folders.home, "workspace", kind);
+const OWN = "adapters";
+const ownFolder = (kind: AdapterFolder, folders: Folders): string => join(folders.home, OWN, kind);
 
 function found(folder: string): Map<string, string> {
   const files = new Map<string, string>();
