@@ -245,6 +245,7 @@ test("files: chosen and pasted ones are uploaded, previewed, removed, and sent w
   await message.getByText("pasted.txt").waitFor();
   await message.getByRole("img", { name: "dot.png" }).waitFor();
   await v.page.waitForFunction(() => document.querySelector<HTMLImageElement>(".picture img")?.naturalWidth === 1);
+  await v.page.locator(".end").waitFor();
   const said = (await place.events(sessionId(v.page))).find(({ event }) => event.type === "message.received")!.event;
   assert.deepEqual(said.type === "message.received" && said.parts.map((part) => (part.type === "file" ? part.name : part.text)), [
     "what can you do",
@@ -301,6 +302,41 @@ test("the whole page by keyboard: skip link, menus and dialogs give the focus ba
   assert.equal(await v.page.evaluate(() => document.activeElement?.textContent), "Delete");
   await v.page.keyboard.press("Escape");
   assert.equal(await more.evaluate((here) => here === document.activeElement), true);
+  await leave(v);
+});
+
+test("on a phone: a request by touch, the drawer, another session, a new chat", options, async (t) => {
+  const place = await openPage(t, builtin);
+  const other = await sessionOf(place, talk(30), "Garden plans");
+  const v = await visit(browser(), place, { width: 390, height: 844 });
+  await v.page.getByRole("button", { name: "What can you do?" }).tap();
+  await v.page.locator(".end").waitFor();
+  await say(v.page, "what time is it");
+  await v.page.locator(".end").nth(1).waitFor();
+  await v.page.getByRole("button", { name: "Open the list of sessions" }).tap();
+  await v.page.getByRole("link", { name: /Garden plans/ }).tap();
+  await v.page.getByText("Answer 29").waitFor();
+  assert.equal(sessionId(v.page), other);
+  await v.page.locator(".shell:not(.drawer)").waitFor();
+  const field = await composer(v.page).boundingBox();
+  assert.ok(field && field.y > 700 && field.y + field.height <= 844 && field.x >= 0 && field.x + field.width <= 390);
+  await v.page.getByRole("button", { name: "Open the list of sessions" }).tap();
+  await v.page.getByRole("button", { name: "New chat" }).tap();
+  await v.page.getByText("Say what you need in plain words.").waitFor();
+  await leave(v);
+});
+
+test("the model of a session is changed from its header", options, async (t) => {
+  const place = await openPage(t);
+  const id = await sessionOf(place, talk(1), "Model");
+  const v = await visit(browser(), place, { path: `/s/${id}` });
+  await v.page.getByRole("button", { name: "Model: compatible/test-1" }).click();
+  await v.page.getByRole("menuitemradio", { name: "builtin/rules" }).click();
+  await v.page.getByRole("button", { name: "Model: builtin/rules" }).waitFor();
+  assert.equal((await place.client.call("sessions.get", { params: { id } })).model, "builtin/rules");
+  await v.page.getByRole("button", { name: "Model: builtin/rules" }).click();
+  await v.page.getByRole("menuitemradio", { name: /^Default/ }).click();
+  await v.page.getByRole("button", { name: "Model: compatible/test-1" }).waitFor();
   await leave(v);
 });
 

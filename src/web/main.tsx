@@ -5,11 +5,13 @@ import { takeClaimCode } from "./parts/welcome.tsx";
 import { enter } from "./people.ts";
 import { keepPrefs } from "./prefs.ts";
 import { listenToAddress } from "./router.ts";
+import { settlePending } from "./sending.ts";
 
 keepPrefs();
 const code = takeClaimCode();
 // Whatever else a link carries is not an instruction, and does not stay.
 if (location.search || location.hash) history.replaceState(null, "", location.pathname);
 listenToAddress();
+settlePending();
 if (!code) void enter();
 render(<App code={code} />, document.getElementById("root")!);

@@ -3,6 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { Answered } from "../core/api.ts";
 import { hasCode } from "../std/error.ts";
 import { call, whenSignedOut } from "./api.ts";
+import { telling } from "./notices.ts";
 
 export type Me = Answered<"me.get">;
 export type Models = Answered<"models.list">;
@@ -34,8 +35,32 @@ export async function enter(): Promise<void> {
 }
 
 export async function refreshModels(): Promise<void> {
+  probed.at = 0;
   models.value = await call("models.list").catch(() => models.value);
 }
+
+const PROBE_KEPT_MS = 60_000;
+const probed = { at: 0 };
+export const probing = signal(false);
+
+/** Which models answer now; a recent answer is good enough unless `again`. */
+export async function probeModels({ again = false }: { again?: boolean } = {}): Promise<void> {
+  if (probing.value || (!again && Date.now() - probed.at < PROBE_KEPT_MS)) return;
+  probing.value = true;
+  const answer = await telling(call("models.list", { query: { probe: "1" } }));
+  if (answer) {
+    models.value = answer;
+    probed.at = Date.now();
+  }
+  probing.value = false;
+}
+
+/** "provider/name" of all models that are offered by providers that are ready. */
+export const offered = computed(() =>
+  (models.value?.providers ?? []).flatMap(({ name, ready, models: list }) =>
+    ready ? list.map((model) => (model.startsWith(`${name}/`) ? model : `${name}/${model}`)) : [],
+  ),
+);
 
 export async function refreshHealth(): Promise<void> {
   health.value = await call("health.get").catch(() => health.value);

@@ -1,12 +1,13 @@
 // What the person is about to say: drafts with files, one per session, and messages that are on their way.
-import { signal, type Signal } from "@preact/signals";
-import type { LiveEvent, Stored } from "../core/events.ts";
+import { effect, signal, type Signal } from "@preact/signals";
 import type { Part } from "../core/types.ts";
 import { messageOf } from "../std/error.ts";
+import { newId } from "../std/id.ts";
 import { call, upload, type Uploaded } from "./api.ts";
 import { makeSession, refreshSoon } from "./sessions.ts";
 import { sayFailure, telling } from "./notices.ts";
 import { go } from "./router.ts";
+import { connection, view } from "./session.ts";
 
 export interface Attachment {
   key: string;
@@ -47,7 +48,7 @@ export function draftOf(session: string | undefined): Draft {
 export function attach(draft: Draft, files: Iterable<File>): void {
   for (const file of files) {
     const one: Attachment = {
-      key: crypto.randomUUID(),
+      key: newId("key"),
       name: file.name || "pasted file",
       size: file.size,
       mime: file.type,
@@ -84,7 +85,11 @@ export async function sendDraft(session: string | undefined): Promise<void> {
   for (const one of draft.files.value) if (one.preview) URL.revokeObjectURL(one.preview);
   draft.files.value = [];
   try {
-    await say(session ?? (await freshSession()), parts);
+    if (session) await say(session, parts);
+    else {
+      const fresh = await freshSession();
+      await say(fresh, parts, { ready: listening(fresh) });
+    }
   } catch (error) {
     draft.text.value = text;
     sayFailure(error);
@@ -97,10 +102,15 @@ async function freshSession(): Promise<string> {
   return id;
 }
 
-/** Shown at once, told apart from its echo by the key: the same key twice is one message. */
-export async function say(session: string, parts: Part[], key: string = crypto.randomUUID()): Promise<void> {
+/** Shown at once, sent when `ready`, told apart from its echo by the key: the same key twice is one message. */
+export async function say(
+  session: string,
+  parts: Part[],
+  { key = newId("key"), ready }: { key?: string; ready?: Promise<void> } = {},
+): Promise<void> {
   const rest = pending.value.filter((one) => one.key !== key);
   pending.value = [...rest, { key, session, at: Date.now(), parts }];
+  await ready;
   const body = { key, parts: parts.map((part) => (part.type === "text" ? part : { type: "file" as const, id: part.id })) };
   try {
     await call("sessions.say", { params: { id: session }, body });
@@ -110,18 +120,37 @@ export async function say(session: string, parts: Part[], key: string = crypto.r
   }
 }
 
-export const sayAgain = (one: Pending): Promise<void> => say(one.session, one.parts, one.key);
+export const sayAgain = (one: Pending): Promise<void> => say(one.session, one.parts, { key: one.key });
 
 export function dropPending(key: string): void {
   pending.value = pending.value.filter((one) => one.key !== key);
 }
 
-/** Messages that the log now holds are no longer on their way. */
-export function settlePending(session: string, events: (Stored | LiveEvent)[]): void {
-  const here = new Set(
-    events.flatMap((event) => ("event" in event && event.event.type === "message.received" && event.event.key ? [event.event.key] : [])),
-  );
-  if (here.size > 0) pending.value = pending.value.filter((one) => one.session !== session || !here.has(one.key));
+/** From now on, messages that the log holds are no longer on their way. */
+export function settlePending(): void {
+  effect(() => {
+    const now = view.value;
+    const waiting = pending.value;
+    if (!now || waiting.length === 0) return;
+    const here = new Set(now.entries.flatMap((entry) => (entry.kind === "message" && entry.key ? [entry.key] : [])));
+    const left = waiting.filter(({ session, key }) => session !== now.session || !here.has(key));
+    if (left.length < waiting.length) pending.value = left;
+  });
+}
+
+const PATIENCE_MS = 1500;
+
+/** Resolves when this session's stream stands, so that the first words of the answer are not missed, or after a moment. */
+function listening(session: string): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, PATIENCE_MS);
+    const stop = effect(() => {
+      if (view.value?.session !== session || connection.value !== "connected") return;
+      clearTimeout(timer);
+      resolve();
+    });
+    setTimeout(stop, PATIENCE_MS);
+  });
 }
 
 export async function cancel(session: string): Promise<void> {

@@ -5,7 +5,6 @@ import { emptyView, fold, type Entry, type View } from "../core/fold.ts";
 import { hasCode, messageOf } from "../std/error.ts";
 import { follow } from "../client/stream.ts";
 import { call, request } from "./api.ts";
-import { settlePending } from "./sending.ts";
 import { spoken } from "./notices.ts";
 import { refreshSoon } from "./sessions.ts";
 import { refreshJournal } from "./undo.ts";
@@ -87,7 +86,6 @@ async function loadNewest(mine: Open): Promise<void> {
   batch(() => {
     atStart.value = (mine.floor <= 1 && mine.head.length === 0) || all.some(clears);
     view.value = fold(emptyView(mine.id), all.slice(from));
-    settlePending(mine.id, all);
   });
 }
 
@@ -223,7 +221,6 @@ function flush(mine: Open): void {
   if (events.length === 0 || mine.stop.signal.aborted || !view.value) return;
   batch(() => {
     view.value = fold(view.value!, events);
-    settlePending(mine.id, events);
     if (events.some(clears)) {
       older.value = [];
       atStart.value = true;

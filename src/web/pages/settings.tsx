@@ -9,7 +9,7 @@ import { ModeCard } from "../parts/mode.tsx";
 import { GrantsCard, PermissionsCard } from "../parts/permissions.tsx";
 import { LinkCard, TokensCard } from "../parts/tokens.tsx";
 import { confirm, telling, toast } from "../notices.ts";
-import { health, isOwner, me, models, refreshModels } from "../people.ts";
+import { health, isOwner, me, models, offered, probeModels, probing, refreshModels } from "../people.ts";
 import { go } from "../router.ts";
 import { since } from "../words.ts";
 
@@ -51,22 +51,15 @@ const named: Record<string, { label: string; about: string; keyless?: boolean }>
 };
 
 function ModelCard(): VNode {
-  const [probing, setProbing] = useState(false);
   const known = models.value;
-  const probe = async (): Promise<void> => {
-    setProbing(true);
-    const answer = await telling(call("models.list", { query: { probe: "1" } }));
-    if (answer) models.value = answer;
-    setProbing(false);
-  };
   return (
     <Card
       id="set-model"
       title="Model"
       about="Who reads what you write and decides what to do."
       aside={
-        <button type="button" class="small" disabled={probing} onClick={() => void probe()}>
-          {probing ? "Testing…" : "Test all"}
+        <button type="button" class="small" disabled={probing.value} onClick={() => void probeModels({ again: true })}>
+          {probing.value ? "Testing…" : "Test all"}
         </button>
       }
     >
@@ -87,9 +80,6 @@ function ModelCard(): VNode {
 }
 
 function Default({ known }: { known: Answered<"models.list"> }): VNode {
-  const all = known.providers.flatMap(({ name, models: offered }) =>
-    offered.map((model) => (model.startsWith(`${name}/`) ? model : `${name}/${model}`)),
-  );
   const [text, setText] = useState(known.current);
   const save = async (): Promise<void> => {
     if (!(await telling(call("config.change", { body: { key: "model", value: text.trim() } })))) return;
@@ -110,7 +100,7 @@ function Default({ known }: { known: Answered<"models.list"> }): VNode {
           autocomplete="off"
         />
         <datalist id="all-models">
-          {all.map((model) => (
+          {offered.value.map((model) => (
             <option key={model} value={model} />
           ))}
         </datalist>
@@ -123,7 +113,7 @@ function Default({ known }: { known: Answered<"models.list"> }): VNode {
 }
 
 function ProviderRow({ provider }: { provider: Provider }): VNode {
-  const { name, ready, keySet, problem, models: offered } = provider;
+  const { name, ready, keySet, problem, models: list } = provider;
   const about = named[name];
   return (
     <li class="provider">
@@ -136,10 +126,10 @@ function ProviderRow({ provider }: { provider: Provider }): VNode {
       </div>
       <p class="about">{about?.about ?? ""}</p>
       {problem ? <p class="problem">{problem}</p> : null}
-      {offered.length > 0 ? (
+      {list.length > 0 ? (
         <p class="quiet models">
-          {offered.slice(0, 12).join(", ")}
-          {offered.length > 12 ? ` and ${offered.length - 12} more` : ""}
+          {list.slice(0, 12).join(", ")}
+          {list.length > 12 ? ` and ${list.length - 12} more` : ""}
         </p>
       ) : null}
       {isOwner.value && (!about?.keyless || keySet) ? <KeyField name={name} keySet={keySet} label={about?.label ?? name} /> : null}

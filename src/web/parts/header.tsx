@@ -1,7 +1,7 @@
 // Above the conversation: its title, the model that answers, the connection in words.
 import { useState } from "preact/hooks";
 import type { VNode } from "preact";
-import { models } from "../people.ts";
+import { models, offered, probeModels, probing } from "../people.ts";
 import { drawerOpen, sidebarHidden } from "../prefs.ts";
 import { connection, view, type Connection } from "../session.ts";
 import { currentInfo, pinModel } from "../sessions.ts";
@@ -99,18 +99,13 @@ function ModelMenu(): VNode {
   const list = (): Choice[] => {
     if (!id)
       return [{ label: shown || "The default model", note: "Change the default in Settings", icon: "sliders", run: () => go("/settings") }];
+    const names = [...new Set([...offered.value, ...(pinned ? [pinned] : [])])];
     return [
       { label: "Default", note: known?.current ?? "", chosen: !pinned, run: () => void pinModel(id, null) },
-      ...(known?.providers ?? []).flatMap(({ name, ready, problem, models: offered }) => {
-        const names = offered.map((model) => (model.startsWith(`${name}/`) ? model : `${name}/${model}`));
-        return names.map((model): Choice => ({
-          label: model,
-          chosen: pinned === model,
-          disabled: !ready,
-          ...(ready ? {} : { note: problem ?? "Needs a key" }),
-          run: () => void pinModel(id, model),
-        }));
-      }),
+      ...names.map((model): Choice => ({ label: model, chosen: pinned === model, run: () => void pinModel(id, model) })),
+      probing.value
+        ? { label: "Looking for models…", icon: "search", disabled: true, run: () => {} }
+        : { label: "Keys and providers", icon: "sliders", run: () => go("/settings") },
     ];
   };
   return (
@@ -124,6 +119,7 @@ function ModelMenu(): VNode {
         </>
       }
       choices={list}
+      opened={() => void (id && probeModels())}
     />
   );
 }

@@ -18,11 +18,13 @@ export function Menu({
   label,
   button,
   choices,
+  opened,
   class: more = "",
 }: {
   label: string;
   button: ComponentChildren;
   choices: () => readonly Choice[];
+  opened?: () => void;
   class?: string;
 }): VNode {
   const [open, setOpen] = useState(false);
@@ -34,6 +36,7 @@ export function Menu({
       if (!frame.current?.contains(event.target as Node)) setOpen(false);
     };
     document.addEventListener("pointerdown", away);
+    opened?.();
     const items = frame.current?.querySelectorAll<HTMLElement>("[role^=menuitem]:not(:disabled)");
     ([...(items ?? [])].find((item) => item.getAttribute("aria-checked") === "true") ?? items?.[0])?.focus();
     return () => document.removeEventListener("pointerdown", away);
