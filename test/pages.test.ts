@@ -182,7 +182,7 @@ test("a failed turn says why and what to do, and Try again does it again", optio
   await leave(v);
 });
 
-test("the list: search, rename, delete with a way back, export, keyboard", options, async (t) => {
+test("the list: search, rename, clear, delete with a way back, export, keyboard", options, async (t) => {
   const place = await openPage(t, builtin);
   const id = await sessionOf(place, talk(2), "Garden plans");
   await sessionOf(place, talk(1), "Taxes");
@@ -206,13 +206,21 @@ test("the list: search, rename, delete with a way back, export, keyboard", optio
   await v.page.getByLabel("Title of the session").fill("Orchard");
   await v.page.keyboard.press("Enter");
   await v.page.getByRole("heading", { name: "Orchard" }).waitFor();
+  await v.page.getByRole("button", { name: "More for this session" }).click();
+  await v.page.getByRole("menuitem", { name: "Clear" }).click();
+  await v.page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await v.page.getByText("Answer 1").waitFor();
+  await v.page.getByRole("button", { name: "More for this session" }).click();
+  await v.page.getByRole("menuitem", { name: "Clear" }).click();
+  await v.page.getByRole("dialog").getByRole("button", { name: "Clear" }).click();
+  await v.page.getByText("Say what you need in plain words.").waitFor();
   await list.getByRole("button", { name: "More for Orchard" }).click();
   await v.page.getByRole("menuitem", { name: "Delete" }).click();
   await v.page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await list.getByText("Orchard").waitFor({ state: "detached" });
   await v.page.getByRole("button", { name: "Undo", exact: true }).click();
   await list.getByText("Orchard").waitFor();
-  await v.page.getByText("Answer 1").waitFor();
+  await v.page.getByText("Say what you need in plain words.").waitFor();
   await v.page.keyboard.press("Control+/");
   assert.equal(await v.page.evaluate(() => document.activeElement?.id), "composer");
   await leave(v);

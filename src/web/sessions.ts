@@ -89,6 +89,11 @@ export async function pinModel(id: string, model: string | null): Promise<void> 
   if (info) put(info);
 }
 
+/** Empties it under the same id. */
+export async function clear(id: string): Promise<void> {
+  if (await telling(call("sessions.clear", { params: { id } }))) refreshSoon();
+}
+
 export async function remove(info: SessionInfo): Promise<void> {
   const gone = await telling(call("sessions.remove", { params: { id: info.id } }));
   if (!gone) return;

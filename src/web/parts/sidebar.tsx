@@ -6,7 +6,7 @@ import { pages } from "../pages.ts";
 import { confirm } from "../notices.ts";
 import { drawerOpen, theme, type Theme } from "../prefs.ts";
 import { go, path, sessionInPath } from "../router.ts";
-import { found, moreSessions, query, remove, rename, search, searching, sessions, shown, total } from "../sessions.ts";
+import { clear, found, moreSessions, query, remove, rename, search, searching, sessions, shown, total } from "../sessions.ts";
 import { count, dayName, shortDate, wholeTime } from "../words.ts";
 import { Icon, Mark, type IconName } from "./icon.tsx";
 import { Menu, type Choice } from "./menu.tsx";
@@ -172,10 +172,20 @@ export function choices(one: SessionInfo, edit: () => void): Choice[] {
     });
     if (yes) await remove(one);
   };
+  const empty = async (): Promise<void> => {
+    const yes = await confirm({
+      title: "Clear this session?",
+      text: "Its messages leave the page and what the model reads. Files and other changes stay as they are.",
+      action: "Clear",
+      danger: true,
+    });
+    if (yes) await clear(one.id);
+  };
   return [
     { label: "Rename", icon: "write", run: edit },
     { label: "Export as Markdown", icon: "download", run: () => download(one, "md") },
     { label: "Export as JSON", icon: "download", run: () => download(one, "json") },
+    { label: "Clear", icon: "close", run: () => void empty() },
     { label: "Delete", icon: "trash", danger: true, run: () => void gone() },
   ];
 }
