@@ -1,117 +1,109 @@
 // What permissions.json says about a command, a path or an app. A seat belt that reads words; the sandbox is the wall.
+import { simpleCommands, type SimpleCommand } from "../std/shell-words.ts";
 import type { Restrictions } from "./permissions.ts";
 
-const WRAPPERS = new Set([
-  "env",
-  "nice",
-  "nohup",
-  "command",
-  "exec",
-  "builtin",
-  "time",
-  "timeout",
-  "setsid",
-  "stdbuf",
-  "ionice",
-  "busybox",
-  "xargs",
-  "chroot",
-  "watch",
-  "flock",
-  "then",
-  "do",
-  "else",
-  "if",
-  "while",
-  "until",
-  "!",
-  "{",
-]);
+/** Programs that run another: the letters of their options that take a word, and how many words stand before the command. */
+const WRAPPERS: Record<string, [takes: string, before: number]> = {
+  sudo: ["ugCpRTDhrtU", 0],
+  doas: ["uC", 0],
+  su: ["cgGsw", 1],
+  pkexec: ["", 0],
+  run0: ["ugD", 0],
+  env: ["uCS", 0],
+  nice: ["n", 0],
+  timeout: ["sk", 1],
+  stdbuf: ["ioe", 0],
+  ionice: ["cnpPu", 0],
+  time: ["fo", 0],
+  exec: ["a", 0],
+  command: ["vV", 0],
+  xargs: ["IaLnPsdE", 0],
+  chroot: ["", 1],
+  flock: ["cwE", 1],
+  script: ["cEIOBTmo", 1],
+  watch: ["nq", 0],
+  ...Object.fromEntries(
+    "nohup builtin setsid busybox coproc eval trap then do else elif if while until !".split(" ").map((name) => [name, ["", 0]]),
+  ),
+};
+const LONG_WITH_WORD =
+  /^--(?:unset|chdir|signal|kill-after|adjustment|input|output|error|class|classdata|interval|max-args|max-procs|max-lines|delimiter|arg-file|timeout|wait|conflict-exit-code|format|user|group)$/;
 const ELEVATORS = new Set(["sudo", "doas", "su", "pkexec", "run0"]);
-const SHELLS = new Set(["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "eval"]);
+const SHELLS = new Set(["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"]);
+/** They hand their words to a shell, joined. */
+const JOINED = new Set(["eval", "trap", "watch"]);
+/** They take a line of shell as an option's word. */
+const WITH_SCRIPT = new Set([...SHELLS, "su", "script", "flock", "env"]);
+const ASSIGNMENT = /^[A-Za-z_]\w*=/;
 const LONG_FLAGS: Record<string, string> = { recursive: "r", force: "f" };
 
 /** Why the command may not run, or undefined. */
 export function refusedCommand(command: string | string[], rules: Restrictions): string | undefined {
-  const commands = typeof command === "string" ? commandsOf(command) : [command];
+  const commands = typeof command === "string" ? simpleCommands(command) : [{ words: command, input: "" }];
+  const patterns = rules.blocked_commands.map((text) => ({ text, words: text.trim().split(/\s+/) }));
   for (const words of commands.flatMap((one) => unwrapped(one, 0))) {
     const name = baseOf(words[0]);
     if (ELEVATORS.has(name) && !rules.allow_sudo) return `${name} is not allowed`;
-    const blocked = rules.blocked_commands.find((pattern) => isBlocked(words, pattern));
-    if (blocked !== undefined) return `"${blocked}" is a blocked command`;
+    const blocked = patterns.find((pattern) => isBlocked(words, pattern.words));
+    if (blocked) return `"${blocked.text}" is a blocked command`;
   }
   return undefined;
 }
 
-/** The simple commands in a line of shell, each as its words; also those inside $(…), `…` and ( … ). Tolerant: never throws. */
-export function commandsOf(line: string): string[][] {
-  const commands: string[][] = [[]];
-  let word: string | undefined;
-  const endWord = (): void => {
-    if (word !== undefined) commands.at(-1)!.push(word);
-    word = undefined;
-  };
-  const endCommand = (): void => {
-    endWord();
-    commands.push([]);
-  };
-  for (let at = 0; at < line.length; at++) {
-    const char = line[at]!;
-    if (char === "\\") word = (word ?? "") + (line[++at] ?? "");
-    else if (char === "'") {
-      const end = closing(line, at + 1, "'");
-      word = (word ?? "") + line.slice(at + 1, end);
-      at = end;
-    } else if (char === '"') {
-      const end = closingDouble(line, at + 1);
-      const inner = line.slice(at + 1, end);
-      word = (word ?? "") + inner.replace(/\\(["\\$`])/g, "$1");
-      if (/\$\(|`/.test(inner)) commands.unshift(...commandsOf(inner.replace(/^[^$`]*/, "")));
-      at = end;
-    } else if (char === "#" && word === undefined) at = closing(line, at, "\n") - 1;
-    else if (";&|\n()`{}".includes(char) || (char === "$" && line[at + 1] === "(")) endCommand();
-    else if (/[\s<>]/.test(char)) endWord();
-    else word = (word ?? "") + char;
-  }
-  endWord();
-  return commands.filter((words) => words.length > 0);
-}
-
-const closing = (line: string, from: number, mark: string): number => {
-  const end = line.indexOf(mark, from);
-  return end < 0 ? line.length : end;
-};
-
-function closingDouble(line: string, from: number): number {
-  for (let at = from; at < line.length; at++) {
-    if (line[at] === "\\") at++;
-    else if (line[at] === '"') return at;
-  }
-  return line.length;
-}
+/** The simple commands in a line of shell, each as its words. */
+export const commandsOf = (line: string): string[][] => simpleCommands(line).map(({ words }) => words);
 
 /** A command together with those that its wrappers and inner shells run. */
-function unwrapped(words: string[], depth: number): string[][] {
-  const rest = words.slice(words.findIndex((word) => !/^[A-Za-z_]\w*=/.test(word)));
-  if (depth > 8 || rest.length === 0 || words.every((word) => /^[A-Za-z_]\w*=/.test(word))) return [];
-  const name = baseOf(rest[0]);
-  if (SHELLS.has(name)) {
-    const script = name === "eval" ? rest.slice(1).join(" ") : (rest[rest.findIndex((word) => /^-[a-z]*c[a-z]*$/.test(word)) + 1] ?? "");
-    return [rest, ...(script === rest[0] ? [] : commandsOf(script).flatMap((inner) => unwrapped(inner, depth + 1)))];
-  }
-  if (name === "find") return [rest, ...afterExec(rest).flatMap((inner) => unwrapped(inner, depth + 1))];
-  if (!WRAPPERS.has(name) && !ELEVATORS.has(name)) return [rest];
-  const inner = rest.slice(1).findIndex((word) => !word.startsWith("-") && !/^[A-Za-z_]\w*=/.test(word) && !/^[\d.]+[smhd]?$/.test(word));
-  return [rest, ...(inner < 0 ? [] : unwrapped(rest.slice(1 + inner), depth + 1))];
+function unwrapped({ words, input }: SimpleCommand, depth: number): string[][] {
+  const start = words.findIndex((word) => !ASSIGNMENT.test(word));
+  if (depth > 8 || start < 0) return [];
+  const own = words.slice(start);
+  const name = baseOf(own[0]);
+  const at = commandAt(own, name);
+  const inner = [
+    ...(SHELLS.has(name) ? simpleCommands(input) : []),
+    ...(WITH_SCRIPT.has(name) ? simpleCommands(scriptOf(own.slice(0, at))) : []),
+    ...(name === "find" ? afterExec(own) : []),
+    ...(at === undefined ? [] : wrapped(own.slice(at), { name, input })),
+  ];
+  return [own, ...inner.flatMap((one) => unwrapped(one, depth + 1))];
 }
 
-const afterExec = (words: string[]): string[][] =>
-  words.flatMap((word, at) => (/^-(exec|ok)(dir)?$/.test(word) ? [words.slice(at + 1)] : []));
+function wrapped(words: string[], { name, input }: { name: string; input: string }): SimpleCommand[] {
+  if (JOINED.has(name)) return simpleCommands(words.join(" "));
+  return [{ words: name === "xargs" ? [...words, ...input.split(/\s+/)] : words, input }];
+}
+
+/** Where the words of the command begin that a wrapper runs. */
+function commandAt(words: string[], name: string): number | undefined {
+  if (!Object.hasOwn(WRAPPERS, name)) return undefined;
+  const [takes, before] = WRAPPERS[name]!;
+  for (let at = 1, left = before; at < words.length; at++) {
+    const word = words[at]!;
+    if (LONG_WITH_WORD.test(word) || (/^-[A-Za-z]+$/.test(word) && takes.includes(word.at(-1)!))) at++;
+    else if (!word.startsWith("-") && !ASSIGNMENT.test(word) && left-- <= 0) return at;
+  }
+  return undefined;
+}
+
+function scriptOf(words: string[]): string {
+  const at = words.findIndex((word) => /^(?:-[A-Za-z]*[cS][A-Za-z]*|--command|--split-string)$/.test(word));
+  const attached = words.find((word) => /^--(?:command|split-string)=/.test(word));
+  return `${at < 0 ? "" : (words[at + 1] ?? "")}\n${attached?.slice(attached.indexOf("=") + 1) ?? ""}`;
+}
+
+function afterExec(words: string[]): SimpleCommand[] {
+  const found: SimpleCommand[] = [];
+  for (const [at, word] of words.entries()) {
+    if (/^-(?:exec|ok)(?:dir)?$/.test(word)) found.push({ words: [], input: "" });
+    else if (word !== ";" && at > 0) found.at(-1)?.words.push(word);
+  }
+  return found;
+}
 
 const baseOf = (word = ""): string => word.split("/").at(-1) ?? "";
 
-function isBlocked(words: string[], pattern: string): boolean {
-  const [name = "", ...wanted] = pattern.trim().split(/\s+/);
+function isBlocked(words: string[], [name = "", ...wanted]: string[]): boolean {
   const called = baseOf(words[0]);
   if (called !== baseOf(name) && !(wanted.length === 0 && called.startsWith(`${name}.`))) return false;
   const has = shape(words.slice(1));
@@ -119,20 +111,28 @@ function isBlocked(words: string[], pattern: string): boolean {
   return [...needs.flags].every((flag) => has.flags.has(flag)) && needs.rest.every((word) => has.rest.includes(word));
 }
 
-/** Flags as letters whatever way they are written, and the other words with root written in one way. */
+/** Flags as letters whatever way they are written, and the other words with paths written in one way. */
 function shape(words: string[]): { flags: Set<string>; rest: string[] } {
   const flags = new Set<string>();
   const rest: string[] = [];
   for (const word of words) {
     if (word.startsWith("--") && word.length > 2) flags.add(LONG_FLAGS[word.slice(2)] ?? word);
     else if (/^-[A-Za-z]+$/.test(word)) for (const letter of word.slice(1)) flags.add(letter === "R" ? "r" : letter);
-    else rest.push(rootForms(word));
+    else rest.push(plainPath(word));
   }
   return { flags, rest };
 }
 
-const rootForms = (word: string): string =>
-  /^(?:\/|\.|\*)+$/.test(word) && word.startsWith("/") && !/\/\.{3,}/.test(word) ? "/" : word.length > 1 ? word.replace(/\/+$/, "") : word;
+/** `/etc/..`, `//`, `/*` and `~/../..` are all `/`: the home counts as one folder below the root. */
+function plainPath(word: string): string {
+  if (!/^(?:\/|~|\$\{?HOME)/.test(word)) return word.length > 1 ? word.replace(/\/+$/, "") : word;
+  const parts: string[] = [];
+  for (const part of word.replace(/^(?:~[^/]*|\$HOME|\$\{HOME\})/, "/~").split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== "." && !/^\.?\*+$/.test(part)) parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
 
 /** True when `path` is `folder` or lies in it. Both absolute and resolved. */
 export const isUnder = (path: string, folder: string): boolean =>
