@@ -56,7 +56,7 @@ test("Markdown that grows piece by piece ends as the whole would, and a closed b
         tokens.filter(({ type }) => type !== "space").map(({ type, raw }) => `${type} ${raw.trim()}`);
       assert.deepEqual(blocks([...grown.closed, ...grown.open]), blocks(new Lexer({ gfm: true, breaks: true }).lex(grown.text)));
     }),
-    { numRuns: 300 },
+    { numRuns: 2000 },
   );
 });
 

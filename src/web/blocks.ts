@@ -1,5 +1,5 @@
 // Markdown as blocks, and what in it may become an address or a character. Growing text is parsed block by block:
-// only the last, still open block is parsed again. Drawing is `markdown.tsx`.
+// only the last blocks, still open, are parsed again. Drawing is `markdown.tsx`.
 import { Lexer, type Token } from "marked";
 
 export interface Parsed {
@@ -22,9 +22,10 @@ export function parse(id: string, given: string): Parsed {
   const closed = grows ? before.closed : [];
   const covered = grows ? before.covered : 0;
   const tokens = new Lexer({ gfm: true, breaks: true }).lex(text.slice(covered)) as Token[];
-  let last = tokens.length - 1;
-  while (last > 0 && tokens[last]!.type === "space") last--;
-  const head = tokens.slice(0, Math.max(0, last));
+  // The last block may still grow, and as it grows turn out to belong to the one before ("1" becomes the list's next item).
+  const solid = tokens.flatMap(({ type }, index) => (type === "space" ? [] : [index]));
+  const last = solid.at(-2) ?? 0;
+  const head = tokens.slice(0, last);
   const raw = head.map((token) => token.raw).join("");
   // The lexer may tidy what it read; only what is there letter by letter is closed.
   const ready = text.startsWith(raw, covered) ? head : [];
