@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { defaultPermissions } from "../src/run/permissions.ts";
-import { cacheable, commandsOf, glob, isUnder, refusedApp, refusedCommand } from "../src/run/policy.ts";
+import { cacheable, commandsOf, glob, isUnder, refusedApp, refusedCommand, samePath } from "../src/run/policy.ts";
 
 const rules = defaultPermissions().terminal.restrictions;
 
@@ -185,10 +185,31 @@ test("a folder covers itself and what is in it, not its neighbours", () => {
   assert.equal(isUnder("/anything", "/"), true);
 });
 
-test("only commands without effects and with known inputs are cached", () => {
-  assert.deepEqual(cacheable("cat notes.txt"), { paths: ["notes.txt"] });
-  assert.deepEqual(cacheable("ls"), { paths: ["."] });
-  assert.deepEqual(cacheable("uname -a"), { paths: [] });
+test("macOS compares names without case and in one composition, other systems to the letter", () => {
+  const mac = samePath("darwin");
+  for (const [one, other] of [
+    ["/Users/me/.SSH", "/users/me/.ssh"],
+    ["/caf\u00e9", "/CAFE\u0301"],
+    ["/stra\u00dfe", "/STRASSE"],
+    ["/\u03c3\u03c2", "/\u03a3\u03a3"],
+    ["/\u212a", "/k"],
+  ])
+    assert.equal(mac(one!), mac(other!));
+  assert.notEqual(mac("/a"), mac("/b"));
+  assert.equal(samePath("linux")("/Caf\u00e9"), "/Caf\u00e9");
+});
+
+test("T-086 only commands without effects and with known inputs are cached", () => {
+  const known: [string, ReturnType<typeof cacheable>][] = [
+    ["cat notes.txt", { paths: ["notes.txt"], of: "file" }],
+    ["head -n 5 a 7", { paths: ["a", "7"], of: "file" }],
+    ["grep -m 2 needle a b", { paths: ["a", "b"], of: "file" }],
+    ["wc -l a", { paths: ["a"], of: "file" }],
+    ["ls", { paths: ["."], of: "dir" }],
+    ["ls -a1 src", { paths: ["src"], of: "dir" }],
+    ["uname -a", { paths: [], of: "file" }],
+  ];
+  for (const [command, answer] of known) assert.deepEqual(cacheable(command), answer, command);
   for (const command of [
     "echo x >> f",
     "cat > f",
@@ -196,10 +217,18 @@ test("only commands without effects and with known inputs are cached", () => {
     "cat a | tee b",
     "ls -l",
     "ls -R",
+    "ls -t",
+    "ls -s",
     "ls *.txt",
     "cat $(rm x)",
     "date",
     "tail -f log",
+    "tail -F log",
+    "grep -r x src",
+    "grep -f patterns a",
+    "wc --files0-from=list",
+    "stat a",
+    "cat",
     "cat a; rm b",
     "sed -i s/a/b/ f",
     "df -h",

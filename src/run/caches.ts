@@ -1,5 +1,7 @@
 // Answers that may be given again because what they depend on has not changed: file reads, read-only commands, apps.
 import { LRUCache } from "lru-cache";
+import type { FileInfo } from "../core/computer.ts";
+import type { PermissionTable } from "./permissions.ts";
 
 export interface CacheStats {
   size: number;
@@ -16,6 +18,18 @@ export interface Cache<V> {
   clear(): void;
   stats(): CacheStats;
 }
+
+/** What permissions.json says about files and commands; a part of each proof, so that a change ends all that was kept under another. */
+export const proofOf = ({ filesystem, terminal }: PermissionTable): string =>
+  JSON.stringify([filesystem.enabled, filesystem.restrictions, terminal.enabled, terminal.restrictions]);
+
+/** What the system makes anew each time that it is read, whatever its times say. */
+const MADE_ANEW = /^\/(?:proc|sys|dev)(?:\/|$)/;
+
+/** What proves that this is still what was read: its version. Undefined for what can't be proved: not there, of another type, a device, a pipe, made by the system. */
+export const versionProof = (info: FileInfo | undefined, type: "file" | "dir"): string | undefined =>
+  info?.type === type && !MADE_ANEW.test(info.path) ? `${info.path}\0${info.version}` : undefined;
+
 export interface Caches {
   file: Cache<Uint8Array>;
   command: Cache<unknown>;

@@ -138,6 +138,12 @@ function plainPath(word: string): string {
 export const isUnder = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(folder.endsWith("/") ? folder : `${folder}/`);
 
+/** Paths in the form in which they are compared: macOS takes names that differ in case or in composed letters as the same. */
+export const samePath =
+  (platform: string): ((path: string) => string) =>
+  (path) =>
+    platform === "darwin" ? path.normalize("NFD").toUpperCase().toLowerCase() : path;
+
 /** Why the app may not be used, or undefined. Patterns with * and ?, any case. */
 export function refusedApp(name: string, { allowed_apps, blocked_apps }: Restrictions): string | undefined {
   const lower = name.toLowerCase();
@@ -160,16 +166,20 @@ export function glob(pattern: string, text: string): boolean {
 }
 
 const PURE = new Set(["whoami", "uname", "which", "type", "pwd"]);
-const FILE_READERS = new Set(["cat", "head", "tail", "wc", "stat", "file", "grep", "ls"]);
+const FILE_READERS = new Set(["cat", "head", "tail", "wc", "file", "grep"]);
 
-/** What a cached answer of this command depends on: paths (as written), or nothing; undefined when it must not be cached. */
-export function cacheable(command: string | string[]): { paths: string[] } | undefined {
+/** What a cached answer of this command depends on, as written: files, or folders and the names in them; undefined when it must not be cached. */
+export function cacheable(command: string | string[]): { paths: string[]; of: "file" | "dir" } | undefined {
   if (typeof command !== "string" || /[<>|;&$`(){}*?[\]~\n\\]/.test(command)) return undefined;
   const [words, more] = commandsOf(command);
   if (!words || more) return undefined;
   const [name = "", ...rest] = words;
-  if (PURE.has(name)) return { paths: [] };
-  if (!FILE_READERS.has(name) || rest.some((word) => /^-.*[flRr]/.test(word) && name !== "wc")) return undefined;
-  const paths = rest.filter((word) => !word.startsWith("-") && !/^\d+$/.test(word)).slice(name === "grep" ? 1 : 0);
-  return name === "ls" && paths.length === 0 ? { paths: ["."] } : paths.length > 0 ? { paths } : undefined;
+  if (PURE.has(name)) return { paths: [], of: "file" };
+  const flags = rest.filter((word) => word.startsWith("-"));
+  const operands = rest.filter((word, at) => !word.startsWith("-") && !(/^\d+$/.test(word) && /^-[ncmABC]$/.test(rest[at - 1] ?? "")));
+  if (name === "ls")
+    return flags.every((flag) => /^-[aA1]+$/.test(flag)) ? { paths: operands.length > 0 ? operands : ["."], of: "dir" } : undefined;
+  if (!FILE_READERS.has(name) || flags.some((flag) => (name === "wc" ? /^--/ : /^--|[fFrRl]/).test(flag))) return undefined;
+  const paths = name === "grep" ? operands.slice(1) : operands;
+  return paths.length > 0 ? { paths, of: "file" } : undefined;
 }
