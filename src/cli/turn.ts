@@ -33,7 +33,7 @@ interface Wanted {
 /** Resolves when the turn that took the message up has ended; undefined when the watcher left. */
 export async function say(wanted: Wanted, text: string): Promise<Ended | undefined> {
   const { client, session } = wanted;
-  const { seq } = await client.call("sessions.get", { params: { id: session } });
+  const { seq = 0 } = await client.call("sessions.get", { params: { id: session } });
   const key = newId("cli");
   const seen = { message: Infinity };
   return watch(wanted, seq, {

@@ -33,7 +33,8 @@ export const session = z.object({
   createdAt: time,
   updatedAt: time,
   messages: count,
-  seq: count,
+  /** Newest number of its log; not in lists, which read no logs. */
+  seq: z.optional(count),
   engine: z.optional(text),
   model: z.optional(text),
   running: z.boolean(),

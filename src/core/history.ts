@@ -1,5 +1,5 @@
 // What the model reads of a session's log: the same log gives the same bytes.
-import { visible } from "../std/text.ts";
+import { tokens, visible } from "../std/text.ts";
 import type { Stored } from "./events.ts";
 import type { Message } from "./ports.ts";
 import type { Item, Part, ToolCall, ToolResult } from "./types.ts";
@@ -15,6 +15,12 @@ const withoutUnseen = (_: string, value: unknown): unknown => {
 
 export const NOT_RUN: ToolResult = { success: false, output: null, error: "Not run: the turn ended before." };
 
+const UNKNOWN: ToolResult = {
+  success: false,
+  output: null,
+  error: "It is not known whether this ran: the turn ended while it was running.",
+};
+
 export interface Clock {
   zone: string;
   /** When the message before this log came in. */
@@ -29,13 +35,18 @@ export function toMessages(all: Stored[], clock?: Clock): Message[] {
     if (event.type === "item.completed" && event.item.kind === "tool" && event.item.result)
       results.set(event.item.call.id, event.item.result);
   const open = new Set(pendingCalls(log).map((call) => call.id));
+  for (const { event } of log)
+    if (event.type === "item.started" && event.item.kind === "tool" && !results.has(event.item.call.id))
+      results.set(event.item.call.id, UNKNOWN);
   const state: Building = { messages: summary ? [summary] : [], unread: [], thinking: [], text: "" };
   const sent = timer(clock);
   for (const stored of log) {
     const { event } = stored;
-    if (event.type === "session.updated" && event.cleared) Object.assign(state, { messages: [], unread: [], thinking: [], text: "" });
+    if (event.type === "turn.started" || event.type === "item.completed") state.turn = event.turn;
+    if (event.type === "session.updated" && event.cleared)
+      Object.assign(state, { messages: [], unread: [], thinking: [], text: "", gone: state.turn });
     if (event.type === "message.received") state.unread.push({ seq: stored.seq, parts: [...sent(stored.at), ...event.parts] });
-    if (event.type === "item.completed") addItem(state, event.item, { results, open });
+    if (event.type === "item.completed" && event.turn !== state.gone) addItem(state, event.item, { results, open });
     if (event.type === "turn.completed") closeTurn(state, event.seen);
   }
   readUpTo(state, Infinity);
@@ -49,6 +60,9 @@ interface Building {
   thinking: { text: string; meta?: unknown }[];
   text: string;
   meta?: unknown;
+  turn?: string;
+  /** What was said to this turn was cleared, so what it still says is out of the history too. */
+  gone?: string;
 }
 
 function addItem(state: Building, item: Item, { results, open }: { results: Map<string, ToolResult>; open: Set<string> }): void {
@@ -88,6 +102,10 @@ function flush(state: Building, calls: ToolCall[], meta: unknown = state.meta): 
   state.text = "";
   delete state.meta;
 }
+
+/** What is left after the last time that the history was emptied. */
+export const sinceCleared = (log: Stored[]): Stored[] =>
+  log.slice(log.findLastIndex(({ event }) => event.type === "session.updated" && event.cleared) + 1);
 
 /** What is left after the last compaction, and its summary as a message. */
 function window(all: Stored[]): { log: Stored[]; summary?: Message } {
@@ -151,3 +169,24 @@ export const messagesAfter = (log: Stored[], seen: number): Stored[] =>
   log.filter(({ event, seq }) => event.type === "message.received" && seq > seen);
 
 export const textOf = (parts: Part[]): string => parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
+
+/** The same messages within about `allowance` tokens: the oldest results become a note, half an allowance at a time, so that between two such strides the bytes stay a prefix. The newest results stay. */
+export function shorten(messages: Message[], allowance: number): Message[] {
+  const sizes = messages.map(sizeOf);
+  const over = sizes.reduce((sum, size) => sum + size, 0) - allowance;
+  if (over <= 0) return messages;
+  const stride = allowance / 2;
+  let left = Math.ceil(over / stride) * stride;
+  const newest = messages.findLastIndex(({ role }) => role === "assistant");
+  return messages.map((message, at) => {
+    if (left <= 0 || at > newest || message.role !== "tool" || sizes[at]! <= 40) return message;
+    left -= sizes[at]!;
+    return { ...message, result: `(result left out: ${message.result.length} characters; call again if needed)` };
+  });
+}
+
+function sizeOf(message: Message): number {
+  if (message.role === "tool") return tokens(message.result);
+  if (message.role === "user") return tokens(textOf(message.parts));
+  return tokens(message.text) + (message.calls.length > 0 ? tokens(JSON.stringify(message.calls)) : 0);
+}

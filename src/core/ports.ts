@@ -27,6 +27,8 @@ export interface Turn {
   tools: ToolSpec[];
   /** Model calls still allowed in this turn. */
   rounds: number;
+  /** Tokens of history that a request should hold at most. */
+  window: number;
   /** Log position up to which the person's messages are in `history`. */
   seen: number;
   /** Calls decided before a restart that have no result yet: make them first. `history` ends with the step that decided them. */

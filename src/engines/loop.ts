@@ -2,7 +2,7 @@
 import type { LanguageModelV4StreamPart, LanguageModelV4Usage } from "@ai-sdk/provider";
 import type { Engine, EngineHost, EngineKind, Host, Message, OpenModel, Outcome, Turn } from "../core/ports.ts";
 import type { Event } from "../core/events.ts";
-import { resultText } from "../core/history.ts";
+import { resultText, shorten } from "../core/history.ts";
 import type { Item, Stop, ToolCall, Usage } from "../core/types.ts";
 import { failureOf, hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
@@ -106,7 +106,7 @@ async function ask(
   { model, call }: OpenModel,
   { turn, host, progress, reply }: { turn: Turn; host: Host; progress: Progress; reply: Reply },
 ): Promise<void> {
-  const prompt = await toPrompt(turn.instructions, progress.messages, (id) => engine.file(turn.session, id));
+  const prompt = await toPrompt(turn.instructions, shorten(progress.messages, turn.window), (id) => engine.file(turn.session, id));
   await call(async () => {
     const { stream } = await model.doStream({ prompt, tools: toTools(turn.tools), abortSignal: host.signal, includeRawChunks: false });
     for await (const part of stream) take(turn.id, host, reply, part);

@@ -12,6 +12,9 @@ import type { Caller } from "./auth.ts";
 import { mailbox } from "./hub.ts";
 import type { Gate } from "./table.ts";
 
+/** Model calls that TWIZZY promised a message at most. */
+const ROUNDS = 10;
+
 /** A piece of a reply. The chunks before an `ask` or the `end`, joined, are that piece's `text`. */
 export type Piece =
   | { type: "chunk"; text: string }
@@ -72,7 +75,7 @@ export async function* reply(
     const key = newId("key");
     const [newest] = await store.events(session, { last: 1 });
     let read = newest?.seq ?? 0;
-    await say(steward, caller.principal, { session, parts: [{ type: "text", text }], key });
+    await say(steward, caller.principal, { session, parts: [{ type: "text", text }], key, rounds: ROUNDS });
     const state: Telling = { turn: doc.running ?? undefined, asked: Infinity, sent: new Map(), text: "", said: false, notice: "" };
     const waiting = doc.running ? (await openAsks(steward, caller.principal)).find((ask) => ask.session === session) : undefined;
     if (waiting) yield* asking(state, askText(gate, waiting));

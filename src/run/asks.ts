@@ -7,8 +7,6 @@ import type { Steward } from "./steward.ts";
 
 interface AskDoc {
   ask: Ask;
-  answer?: Answer;
-  by?: string;
 }
 export interface Grant {
   id: string;
@@ -17,20 +15,30 @@ export interface Grant {
 }
 
 const askKey = (person: string, id: string): string => `p/${person}/ask/${id}`;
+/** Stands from the answer to the end of the turn that asked, which drops it. */
+export const answeredKey = (person: string, id: string): string => `p/${person}/answered/${id}`;
 const grantKey = (person: string, id: string): string => `p/${person}/grant/${id}`;
 const LONGEST_GRANT_MS = 365 * 86_400_000;
+/** Each open question keeps a turn in memory. */
+const MOST_OPEN = 300;
 
 export async function openAsks(steward: Steward, { person }: Principal): Promise<Ask[]> {
-  return (await steward.store.list(askKey(person, "")))
-    .map(({ value }) => value as AskDoc)
-    .flatMap(({ ask, answer }) => (answer ? [] : [ask]));
+  return (await steward.store.list(askKey(person, ""))).map(({ value }) => (value as AskDoc).ask);
+}
+
+/** Throws `denied` when this person has so many open questions that one more would only fill the memory. */
+export async function refuseTooMany(steward: Steward, who: Principal): Promise<void> {
+  if ((await openAsks(steward, who)).length >= MOST_OPEN)
+    throw new StewardError("denied", `Not asked: ${MOST_OPEN} questions are open already`, { hint: "Answer or stop some of them first." });
 }
 
 /** Once: a second answer is a conflict. Only a person's own asks; the asking session has no way here. */
 export async function answerAsk(steward: Steward, who: Principal, id: string, answer: Answer): Promise<void> {
   const doc = (await steward.store.get(askKey(who.person, id))) as AskDoc | undefined;
+  if (!doc && (await steward.store.get(answeredKey(who.person, id))))
+    throw new StewardError("conflict", "This question has been answered already");
   if (!doc) throw new StewardError("not_found", "There is no such question", { hint: "It may have been answered or have expired." });
-  if (doc.answer) throw new StewardError("conflict", "This question has been answered already");
+  if (steward.now() >= doc.ask.expiresAt) throw new StewardError("conflict", "This question has expired");
   const clean = checkAnswer(doc.ask, answer, steward.now());
   if (!(await settleAsk(steward, { person: who.person, ask: doc.ask, answer: clean, by: who.person })))
     throw new StewardError("conflict", "This question has been answered already");
@@ -60,7 +68,8 @@ async function settleAsk(
       : undefined;
   const stored = await steward.store.commit({
     once: `answer/${ask.id}`,
-    put: { [askKey(person, ask.id)]: { ask, answer, by } satisfies AskDoc, ...(grant ? { [grantKey(person, grant.id)]: grant } : {}) },
+    put: { [answeredKey(person, ask.id)]: answer, ...(grant ? { [grantKey(person, grant.id)]: grant } : {}) },
+    drop: [askKey(person, ask.id)],
     add: { [sessionKey(person, ask.session)]: { asks: -1 } },
     events: [{ session: ask.session, event: { type: "ask.answered", ask: ask.id, by, answer } }],
   });
@@ -78,7 +87,7 @@ export const opening = (person: string, ask: Ask) => ({
 export async function answerTo(steward: Steward, person: string, ask: Ask, signal: AbortSignal): Promise<Answer> {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), Math.max(0, Math.min(ask.expiresAt - steward.now(), 2 ** 31 - 1)));
-  const read = async (): Promise<Answer | undefined> => ((await steward.store.get(askKey(person, ask.id))) as AskDoc | undefined)?.answer;
+  const read = async (): Promise<Answer | undefined> => (await steward.store.get(answeredKey(person, ask.id))) as Answer | undefined;
   try {
     const watching = steward.store.watch(AbortSignal.any([signal, stop.signal]))[Symbol.asyncIterator]();
     let next = watching.next();
@@ -95,9 +104,17 @@ export async function answerTo(steward: Steward, person: string, ask: Ask, signa
     stop.abort();
   }
   if (hasCode(signal.reason, "stale")) throw signal.reason; // Steward is stopping: the question stays open
-  const denial: Answer = { choice: ask.kind === "approval" ? "deny" : "" };
+  const denial = denialOf(ask);
   await settleAsk(steward, { person, ask, answer: denial, by: signal.aborted ? "cancelled" : "expired" });
   return (await read()) ?? denial;
+}
+
+const denialOf = (ask: Ask): Answer => ({ choice: ask.kind === "approval" ? "deny" : "" });
+
+/** Closes those that are still open: the turn that asked them ends. */
+export async function withdraw(steward: Steward, { person }: Principal, asks: Ask[]): Promise<void> {
+  for (const ask of asks)
+    if (await steward.store.get(askKey(person, ask.id))) await settleAsk(steward, { person, ask, answer: denialOf(ask), by: "cancelled" });
 }
 
 export async function listGrants(steward: Steward, { person }: Principal): Promise<Grant[]> {

@@ -1,43 +1,39 @@
 // When a window has grown too long: its older part becomes a summary, said in the log, never dropped silently.
-import { toMessages } from "../core/history.ts";
+import { sinceCleared, toMessages } from "../core/history.ts";
 import type { Message } from "../core/ports.ts";
-import { messageOf } from "../std/error.ts";
+import { hasCode, messageOf } from "../std/error.ts";
 import { clip, tokens } from "../std/text.ts";
 import { cutAt, digest, MOST_EVENTS, tokensOf, turnKey } from "./context.ts";
-import type { Running } from "./turn.ts";
+import { keep, type Running } from "./running.ts";
 
 const MAX_SUMMARY = 8000;
 
-/** Does nothing when the window fits. `cut`: the window is longer than what was read, so it must be shortened. */
-export async function compact(running: Running, cut: boolean): Promise<void> {
-  const { steward, session, state } = running;
-  const log = await running.log.read();
+/** Does nothing when the window fits. `model` is the session's own: no other may see its transcript. `cut`: the window is longer than what was read, so it must be shortened. */
+export async function compact(running: Running, model: string, cut: boolean): Promise<void> {
+  const { steward, session, state, hold } = running;
+  const all = await running.log.read();
+  const log = sinceCleared(all);
   const allowance = steward.settings.config().limits.windowTokens;
-  if (!cut && log.length < MOST_EVENTS && tokensOf(log) <= allowance) return;
+  const whole = !cut || log.length < all.length;
+  if (whole && log.length < MOST_EVENTS && tokensOf(log) <= allowance) return;
   const upTo = cutAt(log, allowance);
   if (upTo === undefined) return;
-  const model = steward.models.current();
-  const written = await summary(
-    running,
-    log.filter(({ seq }) => seq <= upTo),
-    model,
-  ).catch((error: unknown) => {
+  const older = log.filter(({ seq, event }) => seq <= upTo || event.type === "context.compacted");
+  const written = await summary(running, older, model).catch((error: unknown) => {
+    if (hold.abort.signal.aborted) return undefined;
     steward.log("warning", "A summary could not be written; a digest stands in", { session, error: messageOf(error) });
     return undefined;
   });
+  if (hasCode(hold.abort.signal.reason, "stale")) throw hold.abort.signal.reason;
+  if (hold.abort.signal.aborted) return;
   state.from = upTo;
-  running.log.add(
-    await steward.store.commit({
-      lease: { job: running.job.id, epoch: running.job.epoch, then: { keepMs: 60_000 } },
-      events: [
-        { session, event: { type: "context.compacted", upTo, summary: written ?? digest(log, upTo), by: written ? model : "digest" } },
-      ],
-      put: { [turnKey(session)]: state },
-    }),
-  );
+  await keep(running, {
+    events: [{ type: "context.compacted", upTo, summary: written ?? digest(log, upTo), by: written ? model : "digest" }],
+    put: { [turnKey(session)]: state },
+  });
 }
 
-async function summary({ steward, abort }: Running, log: Parameters<typeof toMessages>[0], model: string): Promise<string | undefined> {
+async function summary({ steward, hold }: Running, log: Parameters<typeof toMessages>[0], model: string): Promise<string | undefined> {
   if (model.startsWith("builtin/")) return undefined;
   const opened = await steward.models.open(model);
   const transcript = clip(toMessages(log).map(asLine).join("\n"), steward.settings.config().limits.windowTokens * 3);
@@ -51,7 +47,7 @@ async function summary({ steward, abort }: Running, log: Parameters<typeof toMes
         },
         { role: "user", content: [{ type: "text", text: transcript }] },
       ],
-      abortSignal: abort.signal,
+      abortSignal: hold.abort.signal,
     });
     let said = "";
     for await (const part of stream) {

@@ -1,7 +1,7 @@
 // What a turn begins with: instructions, the window of the log, and its compaction when it has grown too long.
 import type { Stored } from "../core/events.ts";
-import { resultText, textOf } from "../core/history.ts";
-import type { Principal } from "../core/types.ts";
+import { resultText, sinceCleared, textOf } from "../core/history.ts";
+import type { Principal, Usage } from "../core/types.ts";
 import { clip, oneLine, tokens } from "../std/text.ts";
 import { facts } from "./memory.ts";
 import { modeOf, type Steward, zoneOf } from "./steward.ts";
@@ -11,19 +11,38 @@ export interface TurnState {
   from: number;
   seen: number;
   turn?: string | null;
-  /** Model calls that the open turn has made. */
-  rounds?: number;
+  /** Attempts of the open turn that failed, when the next is due, what they have read and used. */
+  failures?: number;
+  retryAt?: number;
+  read?: number;
+  usage?: Usage;
 }
 
 export const turnKey = (session: string): string => `turn/${session}`;
 /** Events read at most to build a turn; more are compacted first. */
 export const MOST_EVENTS = 600;
 
-/** The newest part of the log that the model may see, and whether older parts of the window were left out. */
-export async function readWindow({ store }: Steward, session: string, state: TurnState): Promise<{ log: Stored[]; cut: boolean }> {
+export interface Window {
+  log: Stored[];
+  /** Older parts of the window were left out. */
+  cut: boolean;
+  /** Up to where messages are done with: read by a turn that has ended, or cleared. */
+  seen: number;
+}
+
+/** The newest part of the log that the model may see. It always reaches back to the oldest message that waits, and to the beginning of the open turn. */
+export async function readWindow({ store }: Steward, session: string, state: TurnState): Promise<Window> {
   const newest = await store.events(session, { after: state.from, last: MOST_EVENTS });
-  const first = newest[0];
-  return { log: newest, cut: first !== undefined && first.seq > state.from + 1 && newest.length === MOST_EVENTS };
+  const seen = Math.max(state.seen, ...newest.map(doneBy));
+  const first = newest[0]?.seq ?? 0;
+  const older = first > seen + 1 ? await store.events(session, { after: Math.max(state.from, seen - MOST_EVENTS), before: first }) : [];
+  const log = [...older, ...newest];
+  return { log, cut: log[0] !== undefined && log[0].seq > state.from + 1, seen };
+}
+
+function doneBy({ seq, event }: Stored): number {
+  if (event.type === "turn.completed") return Math.min(event.seen, seq);
+  return event.type === "session.updated" && event.cleared ? seq : 0;
 }
 
 /** The same bytes from turn to turn: nothing here may depend on the time, and facts count from the next window on. */
@@ -67,14 +86,15 @@ function eventTokens(event: Stored["event"]): number {
   return item.kind === "tool" && item.result ? tokens(resultText(item.result)) : 0;
 }
 
-/** Where to cut so that about a third of the allowance stays: after the end of a turn. Undefined when there is no such place. */
+/** Where to cut so that about a third of the allowance stays: after the end of a turn that had read all before it. Undefined when there is no such place. */
 export function cutAt(log: Stored[], allowance: number): number | undefined {
   const limit = allowance / 3;
+  const ends = endsOfTurns(log);
   let kept = 0;
   let cut: number | undefined;
   for (let at = log.length - 1; at >= 0; at--) {
     const { event, seq } = log[at]!;
-    if (event.type === "turn.completed" && at < log.length - 1) {
+    if (ends.has(seq) && at < log.length - 1) {
       if (cut !== undefined && (kept > limit || log.length - at > MOST_EVENTS / 3)) return cut;
       cut = seq;
     }
@@ -83,12 +103,25 @@ export function cutAt(log: Stored[], allowance: number): number | undefined {
   return cut;
 }
 
+/** A message that came while a turn was ending belongs to the next one, so no window may begin between the two. */
+function endsOfTurns(log: Stored[]): Set<number> {
+  const cleared = log.findLast(({ event }) => event.type === "session.updated" && event.cleared)?.seq ?? 0;
+  const ends = new Set<number>();
+  let newest = 0;
+  for (const { event, seq } of log) {
+    if (event.type === "message.received" && seq > cleared) newest = seq;
+    if (event.type === "turn.completed" && newest <= event.seen) ends.add(seq);
+  }
+  return ends;
+}
+
 /** A plain digest for when no model can write a summary: what was asked, shortened, and where to find the rest. */
-export function digest(log: Stored[], upTo: number): string {
+export function digest(all: Stored[], upTo: number): string {
+  const log = sinceCleared(all);
   const asked = log.flatMap(({ event, seq }) =>
     seq <= upTo && event.type === "message.received" ? [`- ${oneLine(textOf(event.parts), 160)}`] : [],
   );
-  const before = log.flatMap(({ event, seq }) => (seq <= upTo && event.type === "context.compacted" ? [event.summary] : []));
+  const before = log.flatMap(({ event }) => (event.type === "context.compacted" ? [event.summary] : []));
   const more = asked.length > 40 ? [`(${asked.length - 40} more before these)`] : [];
   return clip(
     [

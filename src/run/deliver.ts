@@ -2,6 +2,7 @@
 import type { Job } from "../core/store.ts";
 import type { Address } from "../core/types.ts";
 import { hasCode, messageOf } from "../std/error.ts";
+import { LEASE_MS } from "./jobs.ts";
 import type { Steward } from "./steward.ts";
 
 const MAX_TRIES = 8;
@@ -16,11 +17,11 @@ interface Delivery {
 /** The mark is durable before the platform is called: an heir that finds it knows that the outcome is unknown. */
 export async function deliver({ store, channels }: Steward, job: Job): Promise<void> {
   const { session, delivery, to, text } = job.data as Delivery;
-  const lease = { job: job.id, epoch: job.epoch };
+  const lease = () => ({ job: job.id, epoch: job.epoch });
   const mark = `sending/${delivery}`;
   const settle = (more: { ok: boolean; receipt?: string; error?: string; unknown?: boolean }) =>
     store.commit({
-      lease: { ...lease, then: "done" },
+      lease: { ...lease(), then: "done" },
       drop: [mark],
       events: [{ session, event: { type: "delivery.settled", delivery, to, ...more } }],
     });
@@ -28,7 +29,7 @@ export async function deliver({ store, channels }: Steward, job: Job): Promise<v
     return void (await settle({ ok: false, unknown: true, error: "Steward was stopped while this was being sent: it may have arrived." }));
   const channel = channels[to.channel];
   if (!channel) return void (await settle({ ok: false, error: `There is no channel "${to.channel}" here` }));
-  await store.commit({ lease: { ...lease, then: { keepMs: 60_000 } }, put: { [mark]: true } });
+  await store.commit({ lease: { ...lease(), then: { keepMs: LEASE_MS } }, put: { [mark]: true } });
   const receipts: string[] = [];
   for (const piece of split(text, channel.limits.text)) {
     try {
@@ -49,16 +50,19 @@ export async function deliver({ store, channels }: Steward, job: Job): Promise<v
   await settle({ ok: true, receipt: receipts.join() });
 }
 
-/** Pieces of at most `limit` characters, cut at a line or a blank where there is one. */
+/** Pieces of at most `limit` characters, cut at a line or a blank where there is one, never inside a character. */
 export function split(text: string, limit: number): string[] {
   const pieces: string[] = [];
   let rest = text;
   while (rest.length > limit) {
     const part = rest.slice(0, limit);
     const cut = Math.max(part.lastIndexOf("\n"), part.lastIndexOf(" "));
-    const at = cut > limit / 2 ? cut : limit;
+    const at = cut > limit / 2 ? cut : isHigh(part) && limit > 1 ? limit - 1 : limit;
     pieces.push(rest.slice(0, at));
     rest = rest.slice(at).replace(/^\s/, "");
   }
   return [...pieces, rest];
 }
+
+/** Ends with the first half of a character. */
+const isHigh = (text: string): boolean => /[\ud800-\udbff]$/.test(text);

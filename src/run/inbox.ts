@@ -6,25 +6,26 @@ import { hasCode, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { oneLine } from "../std/text.ts";
 import { filePart, placeFile } from "./files.ts";
+import { cancelling, turnJob } from "./jobs.ts";
 import { makeSession, sessionDoc, sessionKey } from "./sessions.ts";
 import type { Steward } from "./steward.ts";
 
 export type GivenPart = { type: "text"; text: string } | { type: "file"; id: string };
 const MAX_TEXT = 200_000;
 
-/** A message from a client that knows its session. Resolves when it is durable; a running turn takes it up. The same key twice is one message. */
+/** A message from a client that knows its session. Resolves when it is durable; a running turn takes it up. The same key twice is one message. `rounds`: model calls at most, if fewer than the setting. */
 export async function say(
   steward: Steward,
   who: Principal,
-  message: { session: string; parts: GivenPart[]; key?: string | undefined },
+  message: { session: string; parts: GivenPart[]; key?: string | undefined; rounds?: number },
 ): Promise<{ key: string }> {
-  const { session, key = newId("key") } = message;
+  const { session, key = newId("key"), rounds } = message;
   const doc = await sessionDoc(steward, who, session);
   const parts = await Promise.all(
-    message.parts.map((part): Promise<Part> | Part => (part.type === "file" ? attached(steward, who, part.id) : checked(part))),
+    message.parts.map(async (part): Promise<Part> => (part.type === "file" ? attached(steward, who, part.id) : checked(part))),
   );
   if (!parts.some((part) => part.type === "file" || part.text.trim() !== "")) throw new StewardError("invalid", "The message is empty");
-  await record(steward, { who, session, parts, key, titled: doc.title !== "" });
+  await record(steward, { who, session, parts, key, titled: doc.title !== "", ...(rounds === undefined ? {} : { rounds }) });
   return { key };
 }
 
@@ -48,10 +49,11 @@ interface Recorded {
   parts: Part[];
   key: string;
   titled: boolean;
+  rounds?: number;
   replyTo?: Address;
 }
 
-async function record(steward: Steward, { who, session, parts, key, titled, replyTo }: Recorded): Promise<void> {
+async function record(steward: Steward, { who, session, parts, key, titled, rounds, replyTo }: Recorded): Promise<void> {
   const snippet = oneLine(textOf(parts) || parts.map((part) => (part.type === "file" ? part.name : "")).join(", "), 120);
   const title = oneLine(snippet, 60);
   await steward.store.commit({
@@ -62,27 +64,18 @@ async function record(steward: Steward, { who, session, parts, key, titled, repl
     ],
     merge: { [sessionKey(who.person, session)]: { updatedAt: steward.now(), snippet, ...(titled ? {} : { title }) } },
     add: { [sessionKey(who.person, session)]: { messages: 1 } },
-    jobs: [turnJob(session, who)],
+    jobs: [turnJob(session, who, rounds)],
   });
 }
-
-export const turnJob = (session: string, principal: Principal) => ({
-  id: newId("job"),
-  kind: "turn",
-  lane: session,
-  data: { session, principal },
-});
 
 /** Asks the running turn to stop, also one that waits for a retry or a person. False when none runs. */
 export async function cancelTurn(steward: Steward, who: Principal, session: string): Promise<boolean> {
   const { running } = await sessionDoc(steward, who, session);
   if (!running) return false;
-  await steward.store.commit({ put: { [cancelKey(session)]: running }, jobs: [turnJob(session, who)] });
+  await steward.store.commit(cancelling(session, who, running));
   steward.store.publish(session, { type: "turn.cancelling", turn: running });
   return true;
 }
-
-export const cancelKey = (session: string): string => `cancel/${session}`;
 
 /** A message from a channel. Resolves once it is durable or was not admitted; only then may the platform be told. */
 export async function receive(steward: Steward, message: Inbound): Promise<void> {

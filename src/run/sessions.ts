@@ -7,6 +7,7 @@ import type { Principal, UndoEntry } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { oneLine } from "../std/text.ts";
+import { cancelling } from "./jobs.ts";
 import type { Steward } from "./steward.ts";
 
 /** The document beside the log, so that lists need not read logs. `running` is the open turn, `asks` the open questions. */
@@ -42,7 +43,7 @@ async function info({ store }: Steward, doc: SessionDoc): Promise<SessionInfo> {
   return toInfo(doc, newest?.seq ?? 0);
 }
 
-function toInfo(doc: SessionDoc, seq: number): SessionInfo {
+function toInfo(doc: SessionDoc, seq?: number): SessionInfo {
   const { id, title, createdAt, updatedAt, messages, engine, model, snippet } = doc;
   return {
     id,
@@ -50,7 +51,7 @@ function toInfo(doc: SessionDoc, seq: number): SessionInfo {
     createdAt,
     updatedAt,
     messages,
-    seq,
+    ...(seq === undefined ? {} : { seq }),
     running: Boolean(doc.running),
     asks: doc.asks ?? 0,
     ...(engine ? { engine } : {}),
@@ -63,7 +64,7 @@ export async function getSession(steward: Steward, who: Principal, id: string): 
   return info(steward, await sessionDoc(steward, who, id));
 }
 
-/** Newest first. `q`: all words in the title or in a message. `before`: only those last used before that time. */
+/** Newest first. One without a title appears with its first message. `q`: its id, or all words in the title or in a message. `before`: only those last used before that time. */
 export async function listSessions(
   steward: Steward,
   who: Principal,
@@ -72,9 +73,9 @@ export async function listSessions(
   const docs = (await steward.store.list(sessionKey(who.person, "")))
     .map(({ value }) => value as SessionDoc)
     .filter((doc) => !doc.deletedAt);
-  const found = q?.trim() ? await matching(steward, who, docs, q.trim()) : docs;
+  const found = q?.trim() ? await matching(steward, who, docs, q.trim()) : docs.filter((doc) => doc.title !== "" || doc.messages > 0);
   const sorted = found.filter((doc) => doc.updatedAt < before).sort((a, b) => b.updatedAt - a.updatedAt);
-  return { sessions: sorted.slice(0, Math.min(limit, 1000)).map((doc) => toInfo(doc, 0)), total: sorted.length };
+  return { sessions: sorted.slice(0, Math.min(limit, 1000)).map((doc) => toInfo(doc)), total: sorted.length };
 }
 
 async function matching({ store }: Steward, { person }: Principal, docs: SessionDoc[], q: string): Promise<SessionDoc[]> {
@@ -83,7 +84,7 @@ async function matching({ store }: Steward, { person }: Principal, docs: Session
   return docs.flatMap((doc) => {
     const text = hits.get(doc.id);
     if (text !== undefined) return [{ ...doc, snippet: around(text, lower) }];
-    return doc.title.toLowerCase().includes(lower) ? [doc] : [];
+    return doc.id === q || (doc.title !== "" && doc.title.toLowerCase().includes(lower)) ? [doc] : [];
   });
 }
 
@@ -143,7 +144,7 @@ export async function clearSession(steward: Steward, who: Principal, id: string)
   });
 }
 
-/** Hides it at once; its log is erased after seven days unless the undo id is used. */
+/** Hides it at once and stops its turn; its log is erased after seven days unless the undo id is used. */
 export async function removeSession(steward: Steward, who: Principal, id: string): Promise<{ undo: string }> {
   const doc = await sessionDoc(steward, who, id);
   const at = steward.now();
@@ -159,13 +160,18 @@ export async function removeSession(steward: Steward, who: Principal, id: string
     summary: `Deleted the session "${doc.title || oneLine(doc.snippet ?? "untitled", 40)}"`,
     change: { type: "document", key, before: doc },
   };
+  const stop = doc.running ? cancelling(id, who, doc.running) : undefined;
   const current = await steward.store.get(currentKey(who.person));
   await steward.store.commit({
-    put: { [`p/${who.person}/undo/${entry.id}`]: entry },
+    put: { [`p/${who.person}/undo/${entry.id}`]: entry, ...stop?.put },
     merge: { [key]: { deletedAt: at } },
     ...(current === id ? { drop: [currentKey(who.person)] } : {}),
-    jobs: [{ id: newId("job"), kind: "erase", lane: id, runAt: at + KEEP_DELETED_MS, data: { person: who.person, session: id } }],
+    jobs: [
+      { id: newId("job"), kind: "erase", lane: id, runAt: at + KEEP_DELETED_MS, data: { person: who.person, session: id } },
+      ...(stop?.jobs ?? []),
+    ],
   });
+  if (doc.running) steward.store.publish(id, { type: "turn.cancelling", turn: doc.running });
   return { undo: entry.id };
 }
 

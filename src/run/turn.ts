@@ -1,82 +1,85 @@
-// claim → run → settle: one turn of one session, every step in the log before the next begins.
+// claim → run: one turn of one session, every step in the log before the next begins. How it ends is `settle.ts`.
 import type { Event, LiveEvent, Stored } from "../core/events.ts";
 import { messagesAfter, openTurn, pendingCalls, toMessages } from "../core/history.ts";
 import type { Host, Outcome, Turn } from "../core/ports.ts";
-import type { Commit, Job, NewJob } from "../core/store.ts";
-import type { Address, Item, Principal } from "../core/types.ts";
+import type { Job } from "../core/store.ts";
+import type { Item } from "../core/types.ts";
 import { failureOf, hasCode } from "../std/error.ts";
 import { newId } from "../std/id.ts";
+import { refuseTooMany } from "./asks.ts";
 import { compact } from "./compact.ts";
 import { instructions, readWindow, turnKey, type TurnState } from "./context.ts";
-import { cancelKey } from "./inbox.ts";
+import { cancelKey, type Hold, type TurnData } from "./jobs.ts";
+import { keep, logView, type Running } from "./running.ts";
 import { sessionKey, type SessionDoc } from "./sessions.ts";
+import { finish, type Named, settle } from "./settle.ts";
 import { type Steward, zoneOf } from "./steward.ts";
 import { offered, specOf, toolbox } from "./toolbox.ts";
 
-export const LEASE_MS = 60_000;
-const RETRIES = 3;
-const LONGEST_WAIT_MS = 60_000;
-
-/** What one run of a turn job works on. Everything that it writes carries the lease. */
-export interface Running {
-  steward: Steward;
-  principal: Principal;
-  session: string;
-  job: Job;
-  log: LogView;
-  state: TurnState & { failures?: number };
-  /** Aborts with reason "cancelled" by a person, or a `stale` error when another worker owns the turn or Steward stops. */
-  abort: AbortController;
-}
-
 /** Resolves when the turn is settled or will be retried. Throws only what makes the job itself be retried. */
-export async function runTurn(steward: Steward, job: Job, abort: AbortController): Promise<void> {
-  const { session, principal } = job.data as { session: string; principal: Principal };
-  const state = ((await steward.store.get(turnKey(session))) as Running["state"] | undefined) ?? { from: 0, seen: 0 };
-  const { log, cut } = await readWindow(steward, session, state);
+export async function runTurn(steward: Steward, job: Job, hold: Hold): Promise<void> {
+  const { session, principal } = job.data as TurnData;
+  const state = ((await steward.store.get(turnKey(session))) as TurnState | undefined) ?? { from: 0, seen: 0 };
+  const { log, cut, seen } = await readWindow(steward, session, state);
+  state.seen = seen;
   const open = state.turn ?? openTurn(log);
-  const running: Running = { steward, principal, session, job, state, abort, log: logView(steward, session, log) };
-  const cancelled = open !== undefined && open !== null && (await steward.store.get(cancelKey(session))) === open;
-  if (cancelled) return settle(running, { turn: open, engine: "", model: "" }, { stop: "cancelled", seen: log.at(-1)?.seq ?? 0 });
-  if (!open && messagesAfter(log, state.seen).length === 0) return void (await keep(running, { lease: "done" }));
-  await compact(running, cut);
+  if (open) hold.turn = open; // before the document is read, so that no Stop falls between
+  const running: Running = { steward, principal, session, job, state, hold, log: logView(steward, session, log), seen };
   const doc = ((await steward.store.get(sessionKey(principal.person, session))) ?? {}) as Partial<SessionDoc>;
-  const turn = {
+  if (open) {
+    running.seen = readBy(log, open, state);
+    if (doc.deletedAt || (await isCancelled(running, open)) || !speaks(log)) return abandon(running, open);
+    if (state.retryAt !== undefined && state.retryAt > steward.now()) return keep(running, { lease: { retryAt: state.retryAt } });
+  } else if (doc.deletedAt || messagesAfter(log, seen).length === 0) return keep(running, { drop: [cancelKey(session)], lease: "done" });
+  const turn: Named = {
     turn: open ?? newId("trn"),
     engine: doc.engine || steward.settings.config().runtime.engine,
     model: steward.models.current({ ...(doc.model ? { model: doc.model } : {}) }),
   };
+  await compact(running, turn.model, cut);
   if (open) await resumed(running, open);
-  else
-    await keep(running, {
-      events: [{ type: "turn.started", ...turn }],
-      put: { [turnKey(session)]: { ...state, turn: turn.turn } },
-      merge: { running: turn.turn },
-    });
-  state.turn = turn.turn;
-  const beat = setInterval(
-    () => void keep(running, {}).catch((error: unknown) => hasCode(error, "stale") && abort.abort(error)),
-    LEASE_MS / 3,
-  );
-  const outcome = await attempt(running, turn).finally(() => clearInterval(beat));
-  if (hasCode(abort.signal.reason, "stale")) throw abort.signal.reason;
+  else await begin(running, turn);
+  const outcome = await attempt(running, turn);
+  if (hasCode(hold.abort.signal.reason, "stale")) throw hold.abort.signal.reason;
   await finish(running, turn, outcome);
 }
 
-interface Named {
-  turn: string;
-  engine: string;
-  model: string;
+const isCancelled = async ({ steward, session }: Running, turn: string): Promise<boolean> =>
+  (await steward.store.get(cancelKey(session))) === turn;
+
+/** False when all that the turn was asked has been cleared. */
+const speaks = (log: Stored[]): boolean => toMessages(log).some(({ role }) => role === "user");
+
+/** What an open turn has read for sure: what was there when it began, what its last step and its last attempt knew of. */
+function readBy(log: Stored[], turn: string, state: TurnState): number {
+  const known = log.flatMap(({ event, seq }) => {
+    if (event.type === "turn.started" && event.turn === turn) return [seq];
+    return event.type === "item.completed" && event.turn === turn && event.item.kind === "step" ? [event.item.seen] : [];
+  });
+  return Math.max(state.seen, state.read ?? 0, ...known);
 }
 
-async function attempt(running: Running, named: Named): Promise<Outcome> {
-  try {
-    const engine = await running.steward.engine(named.engine);
-    return await engine.run(await describe(running, named), hostFor(running, named.turn));
-  } catch (error) {
-    if (hasCode(error, "stale")) throw error;
-    return { stop: "failed", seen: running.log.seq(), error: failureOf(error) };
-  }
+/** Ends a turn that nobody runs. A call that was under way is labelled: nobody knows whether it ran. */
+async function abandon(running: Running, turn: string): Promise<void> {
+  const log = await running.log.read();
+  const begun = new Set(
+    log.flatMap(({ event }) => (event.type === "item.started" && event.item.kind === "tool" ? [event.item.call.id] : [])),
+  );
+  const host = hostFor(running, turn);
+  for (const call of pendingCalls(log)) if (begun.has(call.id)) await host.call(call);
+  await settle(running, { turn, engine: "", model: "" }, { stop: "cancelled", seen: running.seen });
+}
+
+async function begin(running: Running, turn: Named): Promise<void> {
+  const { hold, session, state } = running;
+  hold.turn = turn.turn;
+  state.turn = turn.turn;
+  await keep(running, {
+    events: [{ type: "turn.started", ...turn }],
+    put: { [turnKey(session)]: state },
+    merge: { running: turn.turn },
+  });
+  running.seen = readBy(await running.log.read(), turn.turn, state);
 }
 
 /** A pause that a restart made is said in the log, which also clears what had been streamed but not kept. */
@@ -91,166 +94,69 @@ async function resumed(running: Running, turn: string): Promise<void> {
   await keep(running, { events: [{ type: "item.completed", turn, item: notice }] });
 }
 
+async function attempt(running: Running, named: Named): Promise<Outcome> {
+  try {
+    const engine = await running.steward.engine(named.engine);
+    const turn = await describe(running, named);
+    if (running.hold.abort.signal.aborted) return { stop: "cancelled", seen: running.seen };
+    return await engine.run(turn, hostFor(running, named.turn));
+  } catch (error) {
+    if (hasCode(error, "stale")) throw error;
+    return { stop: "failed", seen: running.seen, error: failureOf(error) };
+  }
+}
+
 async function describe(running: Running, { turn, model }: Named): Promise<Turn> {
-  const { steward, principal, session, state } = running;
-  const log = await running.log.read();
+  const { steward, principal, session, state, job } = running;
+  const { limits } = steward.settings.config();
+  const log = [...(await running.log.read())]; // one reading: what comes while this is made is not in it
   const windowFrom = log[0]?.at ?? steward.now();
-  const rounds = log.filter(({ event }) => event.type === "item.completed" && event.turn === turn && event.item.kind === "step").length;
-  return {
+  const done = log.filter(({ event }) => event.type === "item.completed" && event.turn === turn && event.item.kind === "step").length;
+  const described: Turn = {
     id: turn,
     session,
     model,
     instructions: await instructions(steward, principal, { model, windowFrom }),
     history: toMessages(log, { zone: zoneOf(steward) }),
     tools: (await offered(steward)).map(specOf),
-    rounds: Math.max(1, steward.settings.config().limits.rounds - rounds),
+    rounds: Math.max(1, Math.min(limits.rounds, (job.data as TurnData).rounds ?? Infinity) - done),
+    window: limits.windowTokens,
     seen: Math.max(state.seen, log.at(-1)?.seq ?? 0),
     pending: pendingCalls(log),
   };
+  running.seen = described.seen;
+  return described;
 }
 
 function hostFor(running: Running, turn: string): Host {
-  const { steward, principal, session, abort, log } = running;
-  const reader = { seen: log.seq() };
-  const live = (event: LiveEvent): void => steward.store.publish(session, event);
+  const { steward, principal, session, hold, log } = running;
+  const { signal } = hold.abort;
+  const live = (event: LiveEvent): void => {
+    steward.store.publish(session, event);
+    waits(hold, event.type === "turn.waiting" && event.on === "ask");
+  };
+  const write = async (events: Event[], more?: { put?: Record<string, unknown>; add?: Record<string, Record<string, number>> }) => {
+    if (events.some(({ type }) => type === "ask.opened")) await refuseTooMany(steward, principal);
+    await keep(running, { events, ...more });
+    waits(hold, false);
+  };
   return {
-    signal: abort.signal,
+    signal,
     live,
-    emit: (...events) => keep(running, { events }),
-    call: toolbox(steward, {
-      principal,
-      session,
-      turn,
-      signal: abort.signal,
-      live,
-      log: () => log.read(),
-      emit: (events, more) => keep(running, { events, ...more }),
-    }),
+    emit: (...events) => write(events),
+    call: toolbox(steward, { principal, session, turn, signal, live, log: () => log.read(), emit: write }),
     async steer() {
       const all = await log.read();
-      const news = messagesAfter(all, reader.seen);
-      const before = all.findLast(({ seq, event }) => seq <= reader.seen && event.type === "message.received")?.at;
-      reader.seen = Math.max(reader.seen, all.at(-1)?.seq ?? 0);
-      return { messages: toMessages(news, { zone: zoneOf(steward), ...(before === undefined ? {} : { before }) }), seen: reader.seen };
+      const news = messagesAfter(all, running.seen);
+      const before = all.findLast(({ seq, event }) => seq <= running.seen && event.type === "message.received")?.at;
+      running.seen = Math.max(running.seen, all.at(-1)?.seq ?? 0);
+      return { messages: toMessages(news, { zone: zoneOf(steward), ...(before === undefined ? {} : { before }) }), seen: running.seen };
     },
   };
 }
 
-interface Kept {
-  events?: Event[];
-  put?: Record<string, unknown>;
-  add?: Record<string, Record<string, number>>;
-  /** Into the session's document. */
-  merge?: Partial<SessionDoc>;
-  drop?: string[];
-  jobs?: NewJob[];
-  lease?: "done" | { retryAt: number };
-}
-
-/** The one way in which a turn writes: with its lease, so that a worker that lost it can write nothing. */
-async function keep(running: Running, { events = [], merge, lease, ...more }: Kept): Promise<void> {
-  const { steward, session, principal, job, log } = running;
-  const change: Commit = {
-    ...more,
-    lease: { job: job.id, epoch: job.epoch, then: lease ?? { keepMs: LEASE_MS } },
-    ...(events.length > 0 ? { events: events.map((event) => ({ session, event })) } : {}),
-    ...(merge ? { merge: { [sessionKey(principal.person, session)]: merge } } : {}),
-  };
-  log.add(await steward.store.commit(change));
-}
-
-/** Tries again what may pass by itself, after 1, 2 and 4 seconds or when the endpoint says; settles everything else. */
-async function finish(running: Running, named: Named, outcome: Outcome): Promise<void> {
-  const { steward, state, session } = running;
-  const failures = state.failures ?? 0;
-  const { error } = outcome;
-  const now = steward.now();
-  const retryAt = Math.max(error?.retryAt ?? 0, now + 1000 * 2 ** failures);
-  const passing = error?.code === "unavailable" || (error?.code === "limit" && error.retryAt !== undefined);
-  if (outcome.stop !== "failed" || !passing || failures >= RETRIES || retryAt - now > LONGEST_WAIT_MS)
-    return settle(running, named, outcome);
-  steward.log("warning", "A model failed; trying again", { session, model: named.model, error: error.message, retryAt });
-  await keep(running, { put: { [turnKey(session)]: { ...state, failures: failures + 1 } }, lease: { retryAt } });
-  steward.store.publish(session, { type: "turn.waiting", turn: named.turn, on: "retry", until: retryAt, text: error.message });
-}
-
-/** One commit: the closing items, the end of the turn, a delivery for each waiting address, the job. */
-async function settle(running: Running, named: Named, outcome: Outcome): Promise<void> {
-  const { steward, session, state } = running;
-  const { last = [], ...end } = outcome;
-  const log = await running.log.read();
-  const started = log.findLast(({ event }) => event.type === "turn.started" && event.turn === named.turn)?.event;
-  const names =
-    started?.type === "turn.started"
-      ? { turn: named.turn, engine: named.engine || started.engine, model: named.model || started.model }
-      : named;
-  const events: Event[] = [
-    ...last.map((item): Event => ({ type: "item.completed", turn: named.turn, item })),
-    { type: "turn.completed", ...names, ...end },
-  ];
-  const { turn: _turn, failures: _failures, ...kept } = state;
-  await keep(running, {
-    events,
-    put: { [turnKey(session)]: { ...kept, seen: end.seen } satisfies TurnState },
-    merge: { running: null, updatedAt: steward.now() },
-    add: { [sessionKey(running.principal.person, session)]: { messages: last.some(({ kind }) => kind === "text") ? 1 : 0 } },
-    drop: [cancelKey(session)],
-    jobs: deliveries(log, events, { running, turn: named.turn, seen: end.seen }),
-    lease: "done",
-  });
-  if (outcome.error)
-    steward.log("error", "A turn failed", { session, turn: named.turn, code: outcome.error.code, error: outcome.error.message });
-}
-
-/** One delivery for each place whose messages this turn answered. */
-function deliveries(log: Stored[], closing: Event[], { running, turn, seen }: { running: Running; turn: string; seen: number }): NewJob[] {
-  const homes = new Map<string, Address>();
-  for (const { event, seq } of messagesAfter(log, running.state.seen))
-    if (event.type === "message.received" && event.replyTo && seq <= seen) homes.set(JSON.stringify(event.replyTo), event.replyTo);
-  if (homes.size === 0) return [];
-  const text = replyText([...log.map(({ event }) => event), ...closing], turn);
-  if (!text) return [];
-  return [...homes].map(([lane, to]) => ({
-    id: newId("job"),
-    kind: "deliver",
-    lane,
-    data: { session: running.session, delivery: newId("dlv"), to, text },
-  }));
-}
-
-/** What a turn said, as one text: for doors that deliver whole replies. */
-export function replyText(events: Event[], turn: string): string {
-  return events
-    .flatMap((event) => {
-      if (event.type === "item.completed" && event.turn === turn && event.item.kind === "text") return [event.item.text];
-      if (event.type === "turn.completed" && event.turn === turn && event.stop === "failed")
-        return [`Sorry, I encountered an error: ${event.error?.message ?? "unknown"}${event.error?.hint ? ` (${event.error.hint})` : ""}`];
-      return event.type === "turn.completed" && event.turn === turn && event.stop === "cancelled" ? ["(Stopped.)"] : [];
-    })
-    .join("\n\n");
-}
-
-// ---- The window of the log, kept current
-
-export interface LogView {
-  /** Everything of the window, what others wrote meanwhile included. */
-  read(): Promise<Stored[]>;
-  add(stored: Stored[]): void;
-  /** The newest number known. */
-  seq(): number;
-}
-
-function logView({ store }: Steward, session: string, log: Stored[]): LogView {
-  const newest = (): number => log.at(-1)?.seq ?? 0;
-  return {
-    seq: newest,
-    add(stored) {
-      if (stored[0]?.seq === newest() + 1) log.push(...stored);
-    },
-    async read() {
-      const news = await store.events(session, { after: newest() });
-      log.push(...news.filter(({ seq }) => seq > newest())); // a second read may have been faster
-      return log;
-    },
-  };
+function waits(hold: Hold, waiting: boolean): void {
+  if (hold.waiting === waiting) return;
+  hold.waiting = waiting;
+  if (waiting) hold.changed();
 }

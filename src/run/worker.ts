@@ -2,9 +2,10 @@
 import type { Job } from "../core/store.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { deliver } from "./deliver.ts";
+import { cancelKey, type Hold, LEASE_MS } from "./jobs.ts";
 import { eraseSession } from "./sessions.ts";
 import type { Steward } from "./steward.ts";
-import { LEASE_MS, runTurn } from "./turn.ts";
+import { runTurn } from "./turn.ts";
 
 export interface Worker {
   /** Runs every job that is due, and those that they enqueue, then resolves. For tests and for a lone `steward chat`. */
@@ -14,46 +15,46 @@ export interface Worker {
   running(): number;
 }
 
+/** Turns that wait for a person are not counted. */
 const AT_ONCE = 256;
 const TICK_MS = 1000;
 const KINDS = ["turn", "deliver", "erase"];
 
+interface Active {
+  job: Job;
+  hold: Hold;
+  done: Promise<void>;
+}
+
 export function startWorker(steward: Steward, options: { name: string; auto: boolean }): Worker {
-  const active = new Map<string, { done: Promise<void>; abort: AbortController; session?: string }>();
+  const active = new Map<string, Active>();
   const stopping = new AbortController();
-  const claiming: { now?: Promise<void>; again: boolean } = { again: false };
+  const isFull = (): boolean => active.size >= AT_ONCE && [...active.values()].filter(({ hold }) => !hold.waiting).length >= AT_ONCE;
 
   const claimAll = async (): Promise<void> => {
-    while (active.size < AT_ONCE && !stopping.signal.aborted) {
+    while (!isFull() && !stopping.signal.aborted) {
       const job = await steward.store.claim(options.name, KINDS, LEASE_MS);
       if (!job) return;
-      const abort = new AbortController();
-      const { session } = job.data as { session?: string };
-      const done = runJob(steward, job, abort).finally(() => {
-        active.delete(job.id);
-        poke();
-      });
-      active.set(job.id, { done, abort, ...(session ? { session } : {}) });
+      const mine = active.get(job.id);
+      if (!mine || !goesOn(mine, job)) start(job, mine?.done);
     }
   };
-  const poke = (): void => {
-    if (claiming.now) {
-      claiming.again = true;
-      return;
-    }
-    claiming.now = claimAll()
-      .catch((error: unknown) => steward.log("error", "No job could be claimed", { error: messageOf(error) }))
-      .finally(() => {
-        delete claiming.now;
-        if (!claiming.again) return;
-        claiming.again = false;
-        poke();
-      });
+  const start = (job: Job, after?: Promise<void>): void => {
+    const hold: Hold = { abort: new AbortController(), waiting: false, changed: () => poke() };
+    if (stopping.signal.aborted) hold.abort.abort(stopping.signal.reason);
+    const done = runJob(steward, job, { hold, after }).finally(() => {
+      if (active.get(job.id)?.job === job) active.delete(job.id);
+      poke();
+    });
+    active.set(job.id, { job, hold, done });
   };
+  const { poke, quiet } = oneByOne(() =>
+    claimAll().catch((error: unknown) => steward.log("error", "No job could be claimed", { error: messageOf(error) })),
+  );
   void listen(steward, stopping.signal, {
     jobs: () => options.auto && poke(),
-    cancel: (session) => {
-      for (const one of active.values()) if (one.session === session) one.abort.abort("cancelled");
+    cancel: (turn) => {
+      for (const { hold } of active.values()) if (hold.turn === turn) hold.abort.abort("cancelled");
     },
   });
   const tick = options.auto ? setInterval(poke, TICK_MS) : undefined;
@@ -64,47 +65,99 @@ export function startWorker(steward: Steward, options: { name: string; auto: boo
     async drain() {
       for (;;) {
         poke();
-        while (claiming.now) await claiming.now;
+        await quiet();
         if (active.size === 0) return;
         await Promise.race([...active.values()].map(({ done }) => done));
       }
     },
     async stop(graceMs) {
-      stopping.abort();
+      stopping.abort(new StewardError("stale", "Steward is stopping"));
       clearInterval(tick);
-      for (const one of active.values()) one.abort.abort(new StewardError("stale", "Steward is stopping"));
-      const quiet = Promise.all([...active.values()].map(({ done }) => done));
-      await Promise.race([quiet, new Promise((resolve) => setTimeout(resolve, graceMs).unref())]);
+      for (const { hold } of active.values()) hold.abort.abort(stopping.signal.reason);
+      const ended = Promise.all([...active.values()].map(({ done }) => done));
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, graceMs).unref())]);
     },
   };
 }
 
-async function listen({ store, log }: Steward, signal: AbortSignal, on: { jobs(): void; cancel(session: string): void }): Promise<void> {
+/** Never two at once; asked for while it runs, it runs once more. */
+function oneByOne(work: () => Promise<void>): { poke(): void; quiet(): Promise<void> } {
+  const state: { now?: Promise<void>; again: boolean } = { again: false };
+  const poke = (): void => {
+    if (state.now) {
+      state.again = true;
+      return;
+    }
+    state.now = work().finally(() => {
+      delete state.now;
+      if (!state.again) return;
+      state.again = false;
+      poke();
+    });
+  };
+  return {
+    poke,
+    async quiet() {
+      while (state.now) await state.now;
+    },
+  };
+}
+
+async function listen({ store, log }: Steward, signal: AbortSignal, on: { jobs(): void; cancel(turn: string): void }): Promise<void> {
   try {
     for await (const notice of store.watch(signal)) {
       if (notice.jobs || notice.session === undefined) on.jobs();
-      if (notice.live?.type === "turn.cancelling" && notice.session) on.cancel(notice.session);
+      if (notice.live?.type === "turn.cancelling") on.cancel(notice.live.turn);
     }
   } catch (error) {
     log("critical", "The worker no longer hears of new work; it looks once a second", { error: messageOf(error) });
   }
 }
 
-async function runJob(steward: Steward, job: Job, abort: AbortController): Promise<void> {
+/** A lease that ran out while the machine slept, and that nobody had meanwhile, is simply taken up again; otherwise what runs here is over. */
+function goesOn({ job, hold }: Active, again: Job): boolean {
+  if (again.epoch !== job.epoch + 1 || hold.abort.signal.aborted) {
+    hold.abort.abort(new StewardError("stale", "Another worker had this job meanwhile"));
+    return false;
+  }
+  job.epoch = again.epoch;
+  return true;
+}
+
+/** The lease is renewed from the first moment to the last. `after`: an older run of the same job that has yet to end. */
+async function runJob(steward: Steward, job: Job, { hold, after }: { hold: Hold; after: Promise<void> | undefined }): Promise<void> {
+  const beat = setInterval(() => void renew(steward, job, hold), LEASE_MS / 3);
   try {
-    if (job.kind === "turn") await runTurn(steward, job, abort);
+    await after;
+    if (job.kind === "turn") await runTurn(steward, job, hold);
     else if (job.kind === "deliver") await deliver(steward, job);
     else await erase(steward, job);
   } catch (error) {
-    if (hasCode(error, "stale")) return; // another worker owns it, or the next start goes on with it
+    if (hasCode(error, "stale")) return await release(steward, job, steward.now()); // for the next start, unless another worker owns it
     steward.log("error", "A job failed and will be tried again", {
       job: job.id,
       kind: job.kind,
       tries: job.tries,
       error: messageOf(error),
     });
-    const retryAt = steward.now() + Math.min(1000 * 2 ** job.tries, 300_000);
-    await steward.store.commit({ lease: { job: job.id, epoch: job.epoch, then: { retryAt } } }).catch(() => {}); // its lease runs out by itself
+    await release(steward, job, steward.now() + Math.min(1000 * 2 ** job.tries, 300_000));
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+/** Fails silently: then the lease belongs to another, or it runs out by itself. */
+async function release({ store }: Steward, job: Job, retryAt: number): Promise<void> {
+  await store.commit({ lease: { job: job.id, epoch: job.epoch, then: { retryAt } } }).catch(() => {});
+}
+
+/** Also reads whether the turn shall stop, for the live event that says so may get lost. */
+async function renew({ store }: Steward, job: Job, { turn, abort }: Hold): Promise<void> {
+  try {
+    await store.commit({ lease: { job: job.id, epoch: job.epoch, then: { keepMs: LEASE_MS } } });
+    if (turn && (await store.get(cancelKey(job.lane))) === turn) abort.abort("cancelled");
+  } catch (error) {
+    if (hasCode(error, "stale")) abort.abort(error);
   }
 }
 

@@ -58,7 +58,7 @@ async function answer(
     wide: flags.has("always") ? "always" : flags.has("task") ? "task" : undefined,
     now: Date.now(),
   });
-  const { seq } = await client.call("sessions.get", { params: { id: found.session } });
+  const { seq = 0 } = await client.call("sessions.get", { params: { id: found.session } });
   await client.call("asks.answer", { params: { id }, body: reply });
   if (!embedded) {
     if (flags.has("json")) out.json({ answered: id, ...reply });

@@ -1,0 +1,42 @@
+// What the job of a turn carries, how long a lease lasts, and how a person stops a turn. Claiming and running is `worker.ts`.
+import type { NewJob } from "../core/store.ts";
+import type { Principal } from "../core/types.ts";
+import { newId } from "../std/id.ts";
+
+/** A job that nobody renewed for this long is free for another worker; it is renewed three times as often. */
+export const LEASE_MS = 60_000;
+
+export interface TurnData {
+  session: string;
+  principal: Principal;
+  /** Model calls at most, for doors that promise fewer than the setting. */
+  rounds?: number;
+}
+
+/** What a worker holds of a job that it runs. The turn keeps `turn` and `waiting` current. */
+export interface Hold {
+  /** Aborts with reason "cancelled" by a person, or a `stale` error when another worker owns the job or Steward stops. */
+  abort: AbortController;
+  /** The open turn: only a Stop that is meant for it counts. */
+  turn?: string;
+  /** It waits for a person, so it takes no place from others. */
+  waiting: boolean;
+  /** To be called when `waiting` became true. */
+  changed(): void;
+}
+
+export const turnJob = (session: string, principal: Principal, rounds?: number): NewJob => ({
+  id: newId("job"),
+  kind: "turn",
+  lane: session,
+  data: { session, principal, ...(rounds === undefined ? {} : { rounds }) } satisfies TurnData,
+});
+
+/** Holds the id of the turn that is to stop, so that a Stop which comes late never hits the next one. */
+export const cancelKey = (session: string): string => `cancel/${session}`;
+
+/** The parts of a commit that stop a turn, also one that nobody runs. The live event beside it only makes it quick. */
+export const cancelling = (session: string, who: Principal, turn: string): { put: Record<string, unknown>; jobs: NewJob[] } => ({
+  put: { [cancelKey(session)]: turn },
+  jobs: [turnJob(session, who)],
+});
