@@ -1,5 +1,5 @@
 // Puts Steward together: store, settings, models, tools, computers, worker. main.ts decides what to do with it.
-import { mkdirSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Computer, ComputerKind } from "./core/computer.ts";
@@ -10,6 +10,7 @@ import { load, names } from "./kinds/load.ts";
 import { breakers as openBreakers } from "./run/breaker.ts";
 import { openCaches } from "./run/caches.ts";
 import { fileBytes } from "./run/files.ts";
+import { makeHome } from "./run/home.ts";
 import { openLog } from "./run/logs.ts";
 import { openModels } from "./run/models.ts";
 import { outbound } from "./run/outbound.ts";
@@ -109,18 +110,6 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       log.close();
     },
   };
-}
-
-function makeHome(home: string): void {
-  try {
-    for (const folder of ["", "workspace", "files", "kept", "logs", "computers"])
-      mkdirSync(join(home, folder), { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new StewardError("unavailable", `${home} can't be written to`, {
-      hint: "Check the owner and the free space, or set STEWARD_HOME to another folder.",
-      cause: error,
-    });
-  }
 }
 
 async function openStore({ home, env, now }: ComposeOptions, log: Log): Promise<Store> {

@@ -1,9 +1,10 @@
 // One process a home: run.json says who runs, where, and the key of the local command line. Made exclusively, checked by pid and start time.
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { StewardError } from "../std/error.ts";
+import { makeHome } from "./home.ts";
 
 export interface Instance {
   pid: number;
@@ -34,6 +35,7 @@ export function liveInstance(home: string): Instance | undefined {
 
 /** Throws `conflict` when another process runs on this home. */
 export function holdInstance(home: string): Held {
+  makeHome(home);
   const path = fileOf(home);
   const mine: Instance = {
     pid: process.pid,
@@ -43,7 +45,6 @@ export function holdInstance(home: string): Held {
   };
   for (let tries = 0; ; tries++) {
     try {
-      mkdirSync(home, { recursive: true, mode: 0o700 });
       const file = openSync(path, "wx", 0o600);
       writeSync(file, JSON.stringify(mine));
       closeSync(file);
