@@ -164,7 +164,7 @@ test("what is not a database, or an empty one beside a log, is refused with a co
   }
 });
 
-test("events changed or removed behind the store's back are named", async () => {
+test("S-117 events changed or removed behind the store's back are named", async () => {
   const path = fresh();
   const store = await sqlite(path);
   await fill(store, 30);
