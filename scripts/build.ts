@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, relative } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import type { InputOptions, OutputChunk, OutputOptions, Plugin, RolldownOutput } from "rolldown";
 import { adapterFolders, isAdapter } from "../src/kinds/load.ts";
@@ -44,6 +44,14 @@ async function bundle(input: InputOptions, output: OutputOptions): Promise<Rolld
 
 const outputs = (result: RolldownOutput, folder: string): Output[] =>
   result.output.map((file) => ({ path: join(folder, file.fileName), data: file.type === "chunk" ? file.code : file.source }));
+
+/** Each with its compressed forms beside it, as the gateway serves them. */
+const compressed = (files: Output[]): Output[] =>
+  files.flatMap(({ path, data }) => [
+    { path, data },
+    { path: `${path}.br`, data: brotliCompressSync(data, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }) },
+    { path: `${path}.gz`, data: gzipSync(data, { level: 9 }) },
+  ]);
 
 function adapters(): Record<string, string> {
   const entries: Record<string, string> = {};
@@ -108,8 +116,7 @@ async function page(): Promise<Output[]> {
   const style = `assets/style-${createHash("sha256").update(css).digest("base64url").slice(0, 8)}.css`;
   const assets = files.filter((file) => /\.(svg|png|ico|webp|woff2|webmanifest|txt)$/.test(file));
   return [
-    ...outputs(result, "web"),
-    { path: join("web", style), data: css },
+    ...compressed([...outputs(result, "web"), { path: join("web", style), data: css }]),
     ...assets.map((file) => ({ path: join("web", relative(folder, file)), data: readFileSync(file) })),
     { path: "web/index.html", data: html(readFileSync(join(folder, "index.html"), "utf8"), result, style) },
   ];

@@ -72,6 +72,32 @@ describe("streams", () => {
       });
     return id;
   };
+  test("a stream that begins in the middle of a reply first gets what was said so far, once", async () => {
+    const session = await fill(1);
+    const { store } = place.composed.steward;
+    const say = (text: string, at: number): void =>
+      store.publish(session, { type: "item.delta", turn: "t", item: "i", kind: "text", text, at });
+    say("one ", 0);
+    say("two ", 4);
+    const stop = new AbortController();
+    const heard: (Stored | LiveEvent)[] = [];
+    const following = (async () => {
+      for await (const event of place.client.follow(session, { signal: stop.signal })) heard.push(event);
+    })();
+    await eventually(() => heard.length >= 3);
+    say("three", 8);
+    await eventually(() => heard.length >= 4);
+    stop.abort();
+    await following;
+    assert.deepEqual(
+      heard.slice(2).map((event) => ("text" in event ? [event.text, "at" in event && event.at] : event)),
+      [
+        ["one two ", 0],
+        ["three", 8],
+      ],
+    );
+  });
+
   const sse = (path: string, headers: Record<string, string> = {}, signal?: AbortSignal) =>
     fetch(place.gateway.url + path, { headers: { ...bearer, accept: "text/event-stream", ...headers }, ...(signal ? { signal } : {}) });
   /** Reads until this many stored events are in. */

@@ -8,14 +8,21 @@ export interface Hub {
   follow(session: string, listener: Listener): () => void;
   /** Every notice of every session. */
   all(listener: Listener): () => void;
+  /** What is being said in this session and is not durable yet, each item as one delta from its beginning. */
+  saying(session: string): LiveEvent[];
 }
+
+type Delta = LiveEvent & { type: "item.delta" };
+const MAX_SAID = 200_000;
 
 export function openHub(store: Store, signal: AbortSignal): Hub {
   const bySession = new Map<string, Set<Listener>>();
   const everything = new Set<Listener>();
+  const said = new Map<string, Map<string, Delta>>();
   const run = async (): Promise<void> => {
     for await (const notice of store.watch(signal)) {
       if (notice.session === undefined) continue;
+      remember(said, notice.session, notice);
       for (const listener of bySession.get(notice.session) ?? []) listener(notice);
       for (const listener of everything) listener(notice);
     }
@@ -34,7 +41,19 @@ export function openHub(store: Store, signal: AbortSignal): Hub {
       everything.add(listener);
       return () => void everything.delete(listener);
     },
+    saying: (session) => [...(said.get(session)?.values() ?? [])],
   };
+}
+
+/** Gathers the pieces of text that stream; the next durable event makes them worthless. */
+function remember(said: Map<string, Map<string, Delta>>, session: string, { live }: Notice): void {
+  if (!live) return void said.delete(session);
+  if (live.type !== "item.delta" || live.kind === "tool") return;
+  const items = said.get(session) ?? new Map<string, Delta>();
+  const before = items.get(live.item);
+  const text = `${before?.text ?? ""}${live.text}`;
+  if (live.at !== (before?.text.length ?? 0) || text.length > MAX_SAID) return;
+  said.set(session, items.set(live.item, { ...live, text, at: 0 }));
 }
 
 export interface Mailbox {

@@ -103,7 +103,7 @@ export function sessionSource(gate: Gate, caller: Caller, { session, after }: { 
     if (newest && newest.seq > log.seq()) return log.read(newest.seq);
     state.replayed = true;
     box.skip(log.seq());
-    return "";
+    return gate.hub.saying(session).map(liveFrame).join("");
   };
   const follow = async (): Promise<string> => {
     let text = "";
