@@ -3,6 +3,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { after } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 
 export const root = dirname(import.meta.dirname);
@@ -23,14 +24,19 @@ export interface Place {
   start(args?: string[]): Promise<{ child: ChildProcess; out: string; url: string }>;
 }
 
-/** A new home; it goes, and what was started on it ends, when the test process ends. */
+const children = new Set<ChildProcess>();
+const homes: string[] = [];
+const terminals: Terminal[] = [];
+after(() => {
+  for (const terminal of terminals) terminal.close();
+  for (const child of children) child.kill("SIGKILL");
+  for (const home of homes) rmSync(home, { recursive: true, force: true });
+});
+
+/** A new home; it goes, and what was started on it ends, when the tests of the file are over. */
 export function place(): Place {
   const home = mkdtempSync(join(tmpdir(), "steward-cli-"));
-  const children = new Set<ChildProcess>();
-  process.once("exit", () => {
-    for (const child of children) child.kill("SIGKILL");
-    rmSync(home, { recursive: true, force: true });
-  });
+  homes.push(home);
   const { DISPLAY: _, WAYLAND_DISPLAY: __, ...rest } = process.env;
   const clean = Object.fromEntries(
     Object.entries(rest).filter(([name]) => !/^(STEWARD|TWIZZY|KIMI|OLLAMA|OPENAI|ANTHROPIC|MOONSHOT)_/.test(name)),
@@ -107,19 +113,18 @@ export const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
 
 /** The command line in a real terminal. Its exit code is printed at the end as EXIT n. */
 export function terminal(
-  { home, env }: Place,
+  { env }: Place,
   args: string[],
   { columns = 90, rows = 30, more = {} }: { columns?: number; rows?: number; more?: NodeJS.ProcessEnv } = {},
 ): Terminal {
-  const name = `steward-${process.pid}-${home.slice(-6)}`;
+  const name = `steward-${process.pid}-${terminals.length}`;
   const tmux = (...words: string[]) =>
     spawnSync("tmux", ["-L", name, "-f", "/dev/null", ...words], { encoding: "utf8", env: { ...env, TERM: "xterm-256color", ...more } });
   const quoted = [process.execPath, main, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
   tmux("new-session", "-d", "-s", "t", "-x", String(columns), "-y", String(rows), `${quoted}; echo EXIT $?; read -r _`);
   const close = (): void => void tmux("kill-server");
-  process.once("exit", close);
   const screen = (): string => tmux("capture-pane", "-p", "-t", "t").stdout.trimEnd();
-  return {
+  const made: Terminal = {
     type: (words) => void tmux("send-keys", "-t", "t", "-l", words),
     press: (...keys) => void tmux("send-keys", "-t", "t", ...keys),
     paste: (words) => {
@@ -137,4 +142,6 @@ export function terminal(
       return state.seen;
     },
   };
+  terminals.push(made);
+  return made;
 }

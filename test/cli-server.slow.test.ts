@@ -1,6 +1,6 @@
 // The commands beside a running server: start, status, stop, signals, chat over the wire, port and home taken.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ interface Status {
 test("start, status, the link, a second start, stop", async () => {
   const { start, run, json, home } = place();
   const { child, out, url } = await start(["--model", "builtin/rules"]);
-  assert.match(out, /^Steward \d\S+ runs at http:\/\/127\.0\.0\.1:\d+\n {2}model {5}builtin\/rules\n {2}sandbox {3}\S/);
+  assert.match(out, /^Steward \d\S+ runs at http:\/\/127\.0\.0\.1:\d+\n {2}model {4}builtin\/rules\n {2}sandbox {2}\S/);
   const [, code = ""] = /\n {2}http:\/\/127\.0\.0\.1:\d+\/claim#(\S+)\n/.exec(out) ?? [];
   const redeemed = await fetch(`${url}/api/claim`, {
     method: "POST",
@@ -78,6 +78,35 @@ test("a run.json of a process that is gone, or whose number was given anew, coun
   assert.equal(code, 3);
   await start();
 });
+
+test(
+  "the link is opened in the browser, by a file that only its owner can read",
+  { skip: process.platform === "linux" ? false : "xdg-open is Linux's" },
+  async () => {
+    const { start, run, home } = place();
+    const folder = join(home, "bin");
+    const opened = join(home, "opened");
+    mkdirSync(folder);
+    writeFileSync(
+      join(folder, "xdg-open"),
+      `#!/bin/sh\nstat -c %a "$1" >"${opened}.new"; cat "$1" >>"${opened}.new"; echo "$*" >>"${opened}.new"; mv "${opened}.new" "${opened}"\n`,
+      { mode: 0o755 },
+    );
+    const env = { CI: "", SSH_CONNECTION: "", DISPLAY: ":99", PATH: `${folder}:${process.env["PATH"]}` };
+    const { url } = await start();
+    const { code, out } = await run(["start"], { env });
+    assert.equal(code, 0);
+    await until(
+      () => existsSync(opened),
+      () => "xdg-open did not run",
+    );
+    const [, link = ""] = /\n {2}(http\S+)\n/.exec(out) ?? [];
+    const seen = readFileSync(opened, "utf8");
+    assert.match(seen, /^600\n/);
+    assert.ok(link.startsWith(`${url}/claim#`) && seen.includes(`url=${link}"`), seen);
+    assert.doesNotMatch(seen.trimEnd().split("\n").at(-1)!, /claim/);
+  },
+);
 
 test("start --test checks every part and ends", async () => {
   const { run } = place();

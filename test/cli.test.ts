@@ -76,9 +76,9 @@ test("S-73: nothing untrusted reaches the terminal as a control character", () =
   out.line(evil);
   out.note(evil);
   table(out, ["a"], [[evil]]);
-  // oxlint-disable-next-line no-control-regex
   assert.doesNotMatch(
     state.text.replaceAll("\u001b[2m", "").replaceAll("\u001b[0m", ""),
+    // oxlint-disable-next-line no-control-regex
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e\u200b]/,
   );
 });
@@ -182,7 +182,7 @@ test("times are words", () => {
 
 test("bash completes commands, verbs and options", async (t) => {
   if (spawnSync("bash", ["--version"]).status !== 0) return t.skip("there is no bash");
-  const script = await scripts["bash"]!();
+  const script = await scripts["bash"]!(commands);
   const complete = (line: string): string[] => {
     const words = line.split(" ");
     const asked = `${script}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _steward; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -200,7 +200,7 @@ for (const shell of ["zsh", "fish"])
     if (spawnSync(shell, ["--version"]).status !== 0) return t.skip(`there is no ${shell}`);
     const folder = mkdtempSync(join(tmpdir(), "steward-completion-"));
     t.after(() => rmSync(folder, { recursive: true }));
-    writeFileSync(join(folder, "script"), await scripts[shell]!());
+    writeFileSync(join(folder, "script"), await scripts[shell]!(commands));
     const { status, stderr } = spawnSync(shell, ["-n", join(folder, "script")], {
       encoding: "utf8",
       env: { ...process.env, HOME: folder },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { randomText } from "../std/id.ts";
 
 type Env = Record<string, string | undefined>;
-const KEEP_MS = 30_000;
+const KEEP_SECONDS = 20;
 
 /** Why no browser is opened here, or undefined when one can be. */
 export function whyNot(env: Env, platform: string = process.platform): string | undefined {
@@ -16,7 +16,7 @@ export function whyNot(env: Env, platform: string = process.platform): string | 
   return undefined;
 }
 
-/** Never throws: the link is printed as well. The folder is not a hidden one, which confined browsers could not read. */
+/** Never throws: the link is printed as well. The folder is not a hidden one, which confined browsers could not read. A process of its own takes the file away, so that a command may end before the browser has read it. */
 export function openBrowser(url: string, { home, env }: { home: string; env: Env }): void {
   const folder = /\/\./.test(home) ? homedir() : home;
   const path = join(folder, `steward-opens-${randomText(8)}.html`);
@@ -27,15 +27,14 @@ export function openBrowser(url: string, { home, env }: { home: string; env: Env
       `<!doctype html><meta charset="utf-8"><title>Steward</title><meta http-equiv="refresh" content="0;url=${url.replaceAll('"', "%22")}">\n`,
       { mode: 0o600, flag: "wx" },
     );
-    const child = spawn(process.platform === "darwin" ? "open" : "xdg-open", [path], {
+    const opener = process.platform === "darwin" ? "open" : "xdg-open";
+    const child = spawn("sh", ["-c", `${opener} "$1"; sleep ${KEEP_SECONDS}; rm -f "$1"`, "steward", path], {
       detached: true,
       stdio: "ignore",
       env,
     });
     child.on("error", remove);
     child.unref();
-    process.once("exit", remove);
-    setTimeout(remove, KEEP_MS).unref();
   } catch {
     remove();
   }

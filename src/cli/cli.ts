@@ -75,7 +75,7 @@ async function run(name: string, argv: string[], host: CliHost): Promise<number>
     describe(out, name, command);
     return DONE;
   }
-  return command.run({ host, out, args, flags });
+  return command.run({ commands, host, out, args, flags });
 }
 
 async function unknown(name: string): Promise<StewardError> {
@@ -86,11 +86,14 @@ async function unknown(name: string): Promise<StewardError> {
   });
 }
 
+const debugs = (env: CliHost["env"]): boolean =>
+  [env["STEWARD_DEBUG"], env["TWIZZY_DEBUG"]].some((value) => value && !/^(0|false|no|off)$/i.test(value));
+
 async function tell(error: unknown, { env, stderr }: CliHost): Promise<number> {
   const { clean } = await import("./output.ts");
   const { code, message, hint } = failureOf(error);
   stderr.write(`steward: ${clean(message).replace(/\s*\n\s*/g, " ")}\n${hint ? `${clean(hint)}\n` : ""}`);
-  if (env["STEWARD_DEBUG"] && error instanceof Error)
+  if (debugs(env) && error instanceof Error)
     for (let at: unknown = error; at instanceof Error; at = at.cause) stderr.write(`${clean(at.stack ?? at.message)}\n`);
   return exitCodes[code] ?? USAGE;
 }

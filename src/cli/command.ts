@@ -21,7 +21,13 @@ export interface Command {
   /** Returns the exit code. Throws StewardError. */
   run(given: Given): Promise<number>;
 }
+/** A line of the table of commands. */
+export interface Entry {
+  summary: string;
+  load(): Promise<Command>;
+}
 export interface Given {
+  commands: Record<string, Entry>;
   host: CliHost;
   out: Output;
   /** What is left beside options. */

@@ -1,10 +1,5 @@
 // The table of commands: a line of help each, and where it is loaded from.
-import type { Command } from "./command.ts";
-
-interface Entry {
-  summary: string;
-  load(): Promise<Command>;
-}
+import type { Entry } from "./command.ts";
 
 export const commands: Record<string, Entry> = {
   start: {

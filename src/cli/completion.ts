@@ -1,7 +1,7 @@
 // Completion scripts for bash, zsh and fish, written from the table of commands.
-import { everywhere, type Option } from "./command.ts";
-import { commands } from "./commands.ts";
+import { type Entry, everywhere, type Option } from "./command.ts";
 
+type Commands = Record<string, Entry>;
 interface Known {
   name: string;
   summary: string;
@@ -9,7 +9,7 @@ interface Known {
   options: [name: string, option: Option][];
 }
 
-async function known(): Promise<Known[]> {
+async function known(commands: Commands): Promise<Known[]> {
   const each = Object.entries(commands).map(async ([name, { summary, load }]) => {
     const { verbs = [], options } = await load();
     return {
@@ -33,9 +33,9 @@ const valueOptions = (all: Known[]): string =>
     ...new Set(all.flatMap(({ options }) => options.filter(([, option]) => option.value && !isPath(option)).map(([name]) => `--${name}`))),
   ].join("|");
 
-export const scripts: Record<string, () => Promise<string>> = {
-  async bash() {
-    const all = await known();
+export const scripts: Record<string, (commands: Commands) => Promise<string>> = {
+  async bash(commands) {
+    const all = await known(commands);
     const cases = all.map((one) => `    ${one.name}) options="${longs(one)}" verbs="${one.verbs.join(" ")}" ;;`);
     return `# Completion of steward for bash.
 _steward() {
@@ -63,8 +63,8 @@ ${cases.join("\n")}
 complete -F _steward steward
 `;
   },
-  async zsh() {
-    const all = await known();
+  async zsh(commands) {
+    const all = await known(commands);
     const option = ([name, { short, value, help }]: [string, Option]): string => {
       const text = help.replaceAll(/[[\]:]/g, " ");
       const after = value ? `:${value}:${isPath({ value, help }) ? "_files" : " "}` : "";
@@ -94,8 +94,8 @@ ${cases.join("\n")}
 if [ "$funcstack[1]" = "_steward" ]; then _steward "$@"; else compdef _steward steward; fi
 `;
   },
-  async fish() {
-    const all = await known();
+  async fish(commands) {
+    const all = await known(commands);
     const lines = [
       "# Completion of steward for fish.",
       "complete -c steward -f",

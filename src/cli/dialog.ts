@@ -26,6 +26,8 @@ export interface Dialog {
   asks: Ask[];
   running: boolean;
   cancelling: boolean;
+  /** When Ctrl-C was last pressed with nothing said since. */
+  pressedAt: number;
   /** Ids as they were last listed, for /switch N. */
   listed: string[];
   /** Ends following the session, so that another is followed. */
@@ -39,8 +41,7 @@ export interface Dialog {
 
 /** Resolves when the person leaves. */
 export async function dialog(host: CliHost, { client, embedded }: Connection, session: string): Promise<number> {
-  const presses = { at: 0 };
-  const editor = openEditor(host, { entered: (text) => void enter(talk, text), interrupted: () => void interrupt(talk, presses) });
+  const editor = openEditor(host, { entered: (text) => void enter(talk, text), interrupted: () => void interrupt(talk) });
   const talk: Dialog = {
     host,
     client,
@@ -51,6 +52,7 @@ export async function dialog(host: CliHost, { client, embedded }: Connection, se
     asks: [],
     running: false,
     cancelling: false,
+    pressedAt: 0,
     listed: [],
     turnTo: new AbortController(),
     left: false,
@@ -186,6 +188,7 @@ function settle(talk: Dialog, id: string): void {
 
 async function enter(talk: Dialog, text: string): Promise<void> {
   const { screen } = talk.editor;
+  talk.pressedAt = 0;
   try {
     const [ask] = talk.asks;
     if (text === "") return;
@@ -212,9 +215,9 @@ async function answer(talk: Dialog, ask: Ask, text: string): Promise<void> {
 
 const TWICE_MS = 2000;
 
-async function interrupt(talk: Dialog, presses: { at: number }): Promise<void> {
-  const again = Date.now() - presses.at < TWICE_MS;
-  presses.at = Date.now();
+async function interrupt(talk: Dialog): Promise<void> {
+  const again = Date.now() - talk.pressedAt < TWICE_MS;
+  talk.pressedAt = Date.now();
   if (again || talk.cancelling) return talk.editor.close();
   if (!talk.running) return talk.editor.screen.note(dim("Ctrl-C again leaves."));
   talk.cancelling = true;

@@ -23,20 +23,12 @@ interface Options {
 const PROMPTS = { say: "› ", ask: "? " };
 /** Lines that come faster than anybody types belong together. */
 const PASTE_MS = 20;
+const HISTORY = { historySize: 1000, removeHistoryDuplicates: true };
 
 export function openEditor(host: CliHost, { entered, interrupted }: Options): Editor {
   const { stdin, stdout, stderr, env, home } = host;
   const history = openHistory(home);
-  const lines: Interface = createInterface({
-    input: stdin,
-    output: stdout,
-    terminal: true,
-    prompt: PROMPTS.say,
-    history: history.lines,
-    historySize: 1000,
-    removeHistoryDuplicates: true,
-    tabSize: 2,
-  });
+  const lines = createInterface({ input: stdin, output: stdout, terminal: true, prompt: PROMPTS.say, history: history.lines, ...HISTORY });
   const now = { mode: "say" as "say" | "ask", aside: "", pasted: [] as string[], open: true };
   const screen = openScreen({
     stdout,
@@ -47,10 +39,7 @@ export function openEditor(host: CliHost, { entered, interrupted }: Options): Ed
   });
   const closed = Promise.withResolvers<void>();
 
-  const flush = (): void => {
-    const text = now.pasted.splice(0).join("\n").trim();
-    entered(text);
-  };
+  const flush = (): void => entered(now.pasted.splice(0).join("\n").trim());
   lines.on("history", (all: string[]) => {
     if (now.mode === "ask") all.shift();
     else history.keep(all);
@@ -63,11 +52,7 @@ export function openEditor(host: CliHost, { entered, interrupted }: Options): Ed
     now.pasted.push(line);
     if (now.pasted.length === 1) setTimeout(flush, PASTE_MS);
   });
-  lines.on("SIGINT", () => {
-    if (lines.line === "") return interrupted();
-    lines.write(null, { ctrl: true, name: "e" });
-    lines.write(null, { ctrl: true, name: "u" });
-  });
+  lines.on("SIGINT", () => (lines.line === "" ? interrupted() : empty(lines)));
   lines.on("close", () => {
     now.open = false;
     closed.resolve();
@@ -80,12 +65,17 @@ export function openEditor(host: CliHost, { entered, interrupted }: Options): Ed
       if (now.mode === mode) return;
       now.mode = mode;
       const typed = mode === "ask" ? lines.line : now.aside;
-      lines.write(null, { ctrl: true, name: "e" });
-      lines.write(null, { ctrl: true, name: "u" });
+      empty(lines);
       lines.setPrompt(PROMPTS[mode]);
       if (mode === "ask") now.aside = typed;
       else if (typed) lines.write(typed);
       screen.aside(() => {});
     },
   };
+}
+
+/** What is being typed goes, as by Ctrl-E and Ctrl-U. */
+function empty(lines: Interface): void {
+  lines.write(null, { ctrl: true, name: "e" });
+  lines.write(null, { ctrl: true, name: "u" });
 }

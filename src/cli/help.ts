@@ -1,9 +1,8 @@
 // Help as text: the list of commands, one command in full, and what a mistyped word may have meant.
-import { type Command, everywhere, type Option } from "./command.ts";
-import { commands } from "./commands.ts";
+import { type Command, type Entry, everywhere, type Option } from "./command.ts";
 import { bold, dim, type Output } from "./output.ts";
 
-export function overview(out: Output): void {
+export function overview(out: Output, commands: Record<string, Entry>): void {
   out.line("Steward, your own agent on your own machine.\n");
   out.line(`${bold("Usage")}\n  steward [command] [options]\n`);
   out.line(bold("Commands"));
@@ -49,7 +48,7 @@ export function nearest(word: string, words: string[]): string | undefined {
     .map((one) => ({ one, far: one.startsWith(word) && word.length > 1 ? 0 : distance(word, one) }))
     .sort((a, b) => a.far - b.far);
   const best = ranked[0];
-  return best && best.far <= Math.floor(best.one.length * 0.4) ? best.one : undefined;
+  return best && best.far <= Math.ceil(best.one.length * 0.4) ? best.one : undefined;
 }
 
 function distance(a: string, b: string): number {

@@ -1,14 +1,15 @@
 // steward ask: open questions, and answering one.
 import type { Client } from "../../client/client.ts";
+import type { Ask } from "../../core/types.ts";
 import { StewardError } from "../../std/error.ts";
 import { type Command, type Given, usageError } from "../command.ts";
 import { type Connection, withClient } from "../connect.ts";
 import { DONE, exitCodes, INTERRUPTED, UNANSWERED } from "../exit.ts";
-import { dim } from "../output.ts";
+import { dim, type Output } from "../output.ts";
 import { flaggedAnswer, howToAnswer, questionLines } from "../question.ts";
 import { openScreen } from "../screen.ts";
 import { openTeller } from "../tell.ts";
-import { attend } from "../turn.ts";
+import { attend, type Ended } from "../turn.ts";
 
 export const ask: Command = {
   usage: ["ask list [--json]", "ask answer ID allow|deny|TEXT [--task | --always]"],
@@ -37,19 +38,17 @@ async function list({ out, flags }: Given, client: Client): Promise<number> {
   const { asks } = await client.call("asks.list");
   if (flags.has("json")) out.json({ asks });
   else if (asks.length === 0) out.line("No open questions.");
-  else
-    for (const one of asks) {
-      for (const line of questionLines(one).slice(0, -1)) out.line(line);
-      out.line(`${dim(`  ${howToAnswer(one, Date.now())}`)}\n`);
-    }
+  else for (const one of asks) print(out, one);
   return DONE;
 }
 
-async function answer(
-  { host, out, flags }: Given,
-  { client, embedded }: Connection,
-  { id, typed }: { id: string; typed: string },
-): Promise<number> {
+function print(out: Output, one: Ask): void {
+  for (const line of questionLines(one).slice(0, -1)) out.line(line);
+  out.line(`${dim(`  ${howToAnswer(one, Date.now())}`)}\n`);
+}
+
+async function answer(given: Given, { client, embedded }: Connection, { id, typed }: { id: string; typed: string }): Promise<number> {
+  const { out, flags } = given;
   const found = (await client.call("asks.list")).asks.find((one) => one.id === id);
   if (!found)
     throw new StewardError("not_found", "There is no such open question", { hint: "steward ask list shows those that are open." });
@@ -65,23 +64,30 @@ async function answer(
     else out.line(`Answered: ${reply.choice}.`);
     return DONE;
   }
-  const leaving = new AbortController();
-  const teller = openTeller(openScreen({ ...host, live: !flags.has("json") }));
-  const next: string[] = [];
-  const more = (one: { id: string }): void => {
-    next.push(one.id);
-    leaving.abort();
-  };
-  const ended = await attend(
-    { client, session: found.session, leaving: leaving.signal, watcher: flags.has("json") ? { ask: more } : { ...teller, ask: more } },
-    seq,
-    found.turn,
-  );
+  const { ended, next } = await finish(given, client, { ask: found, after: seq });
   if (flags.has("json")) out.json({ answered: id, ...reply, ...(ended ?? { asks: next }) });
-  else if (ended) teller.ended(ended);
-  if (!ended)
-    return next.length > 0
-      ? await list({ host, out, flags: { ...flags, has: () => false }, args: [] }, client).then(() => UNANSWERED)
-      : DONE;
+  else for (const one of next) print(out, one);
+  if (!ended) return UNANSWERED;
   return ended.stop === "cancelled" ? INTERRUPTED : ended.error ? exitCodes[ended.error.code] : DONE;
+}
+
+/** Follows the turn until it ends or asks again. */
+async function finish(
+  { host, flags }: Given,
+  client: Client,
+  { ask: { session, turn }, after }: { ask: Ask; after: number },
+): Promise<{ ended: Ended | undefined; next: Ask[] }> {
+  const leaving = new AbortController();
+  const teller = flags.has("json") ? undefined : openTeller(openScreen({ ...host, live: true }));
+  const next: Ask[] = [];
+  const watcher = {
+    ...teller,
+    ask(one: Ask) {
+      next.push(one);
+      leaving.abort();
+    },
+  };
+  const ended = await attend({ client, session, leaving: leaving.signal, watcher }, after, turn);
+  if (ended) teller?.ended(ended);
+  return { ended, next };
 }

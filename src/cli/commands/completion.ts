@@ -13,10 +13,10 @@ export const completion: Command = {
     ['eval "$(steward completion zsh)"', "in ~/.zshrc, after compinit"],
     ["steward completion fish > ~/.config/fish/completions/steward.fish", "once"],
   ],
-  async run({ out, args: [shell = "", ...more] }) {
+  async run({ commands, out, args: [shell = "", ...more] }) {
     const make = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
     if (!make || more.length > 0) throw usageError("completion takes bash, zsh or fish");
-    out.write(await make());
+    out.write(await make(commands));
     return DONE;
   },
 };

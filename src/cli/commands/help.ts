@@ -1,6 +1,5 @@
 // steward help: the list of commands, or one in full.
 import { type Command, usageError } from "../command.ts";
-import { commands } from "../commands.ts";
 import { DONE } from "../exit.ts";
 import { describe, nearest, overview } from "../help.ts";
 
@@ -12,9 +11,9 @@ export const help: Command = {
     ["steward help", "all commands"],
     ["steward help chat", "one command"],
   ],
-  async run({ out, args: [name] }) {
+  async run({ commands, out, args: [name] }) {
     if (name === undefined) {
-      overview(out);
+      overview(out, commands);
       return DONE;
     }
     const known = Object.hasOwn(commands, name) ? commands[name] : undefined;

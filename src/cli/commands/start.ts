@@ -81,6 +81,8 @@ function offer({ host, out, flags }: Pick<Given, "host" | "out" | "flags">, clai
 async function join(given: Given, running: Running): Promise<number> {
   const { url } = await ask<Answered<"claim.make">>(running, "/api/claim-link", { method: "POST", body: {} });
   given.out.line(`Steward already runs at ${cyan(running.url)} ${dim(`(process ${running.pid})`)}`);
+  if (["port", "host", "model", "log"].some((name) => given.flags.has(name)))
+    given.out.note(yellow("The options given hold for a new start only: steward stop, then start again."));
   offer(given, url);
   return DONE;
 }
