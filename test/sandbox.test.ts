@@ -268,6 +268,9 @@ function networkCases(scene: () => Scene): void {
     if (computer.mode === "contained") return assert.rejects(computer.exec(["true"], { network: true }), { code: "denied" });
     const script = connect(`IO::Socket::INET->new(PeerAddr => "127.0.0.1:${port}", Timeout => 2)`);
     assert.equal((await computer.exec(["perl", "-e", script], { network: true })).stdout, CANARY);
+    const abstract = connect(`IO::Socket::UNIX->new(Peer => "\\0steward-${process.pid}-${computer.mode}")`);
+    const { stdout, stderr } = await computer.exec(["perl", "-e", abstract], { network: true });
+    assert.deepEqual([stdout, stderr.startsWith("refused: ")], ["", true], stderr);
   });
 }
 

@@ -101,7 +101,11 @@ export async function runInside({ bwrap, prlimit }: Tools, inside: Inside, optio
     inside.cwd,
   ];
   refuseNul(Object.entries(inside.env).flat());
-  const feed = [Buffer.from(`${args.join("\0")}\0`), seccompFilter(), ...accounts.map(({ text }) => Buffer.from(text))];
+  const feed = [
+    Buffer.from(`${args.join("\0")}\0`),
+    seccompFilter(process.arch, inside.network),
+    ...accounts.map(({ text }) => Buffer.from(text)),
+  ];
   const program = {
     file: bwrap,
     args: ["--args", "3", "--", prlimit, ...LIMITS, "--", ...inside.argv],
