@@ -397,3 +397,20 @@ test("A-027 A-031 without a command the server starts, and status shows it", asy
   const { code, out } = await done;
   assert.deepEqual([code, out.includes(`runs at ${url}`)], [0, true]);
 });
+
+test("T-069 a command lists which configured models answer", async (t) => {
+  const model = await modelServer({ models: ["test-1", "test-2"] });
+  t.after(() => model.close());
+  const here = commandLine();
+  await here.run(["config", "set", "providers.compatible.baseUrl", `${model.url}/v1`]);
+  await here.run(["config", "set", "providers.ollama.baseUrl", "http://127.0.0.1:1"]);
+  const { providers } = await here.json<{ providers: { name: string; ready: boolean; problem?: string; models: string[] }[] }>([
+    "models",
+    "--probe",
+    "--json",
+  ]);
+  const named = (name: string) => providers.find((one) => one.name === name);
+  assert.deepEqual([named("compatible")?.ready, named("compatible")?.models], [true, ["test-1", "test-2"]]);
+  assert.deepEqual([named("ollama")?.ready, named("ollama")?.models], [false, []]);
+  assert.match(named("ollama")?.problem ?? "", /127\.0\.0\.1:1/);
+});
