@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { defaultPermissions } from "../src/run/permissions.ts";
-import { cacheable, commandsOf, glob, isUnder, refusedApp, refusedCommand, samePath } from "../src/run/policy.ts";
+import { cacheable, commandsOf, everyCommand, glob, isUnder, refusedApp, refusedCommand, samePath } from "../src/run/policy.ts";
 
 const rules = defaultPermissions().terminal.restrictions;
 
@@ -134,6 +134,12 @@ for (const command of allowed) test(`allowed: ${command}`, () => assert.equal(re
 test("an argument array is judged by its words, not split again", () => {
   assert.equal(refusedCommand(["echo", "sudo ls; reboot"], rules), undefined);
   assert.notEqual(refusedCommand(["/sbin/reboot"], rules), undefined);
+});
+
+test("commands are found in wrappers, inner shells and what is fed to them", () => {
+  const found = everyCommand(`env A=1 sh -c 'cat ~/.ssh/id' && echo "$(head /x)" | bash <<< 'tail /y'`).map((words) => words.join(" "));
+  for (const command of ["cat ~/.ssh/id", "head /x", "tail /y"]) assert.ok(found.includes(command), `${command} in ${found.join("; ")}`);
+  assert.deepEqual(everyCommand(["cat", "a; rm b"]), [["cat", "a; rm b"]]);
 });
 
 test("sudo is allowed where the restriction says so", () =>

@@ -39,9 +39,8 @@ const LONG_FLAGS: Record<string, string> = { recursive: "r", force: "f" };
 
 /** Why the command may not run, or undefined. */
 export function refusedCommand(command: string | string[], rules: Restrictions): string | undefined {
-  const commands = typeof command === "string" ? simpleCommands(command) : [{ words: command, input: "" }];
   const patterns = rules.blocked_commands.map((text) => ({ text, words: text.trim().split(/\s+/) }));
-  for (const words of commands.flatMap((one) => unwrapped(one, 0))) {
+  for (const words of everyCommand(command)) {
     const name = baseOf(words[0]);
     if (ELEVATORS.has(name) && !rules.allow_sudo) return `${name} is not allowed`;
     const blocked = patterns.find((pattern) => isBlocked(words, pattern.words));
@@ -49,6 +48,10 @@ export function refusedCommand(command: string | string[], rules: Restrictions):
   }
   return undefined;
 }
+
+/** All commands that can be seen in this one, those in wrappers and inner shells included, each as its words. */
+export const everyCommand = (command: string | string[]): string[][] =>
+  (typeof command === "string" ? simpleCommands(command) : [{ words: command, input: "" }]).flatMap((one) => unwrapped(one, 0));
 
 /** The simple commands in a line of shell, each as its words. */
 export const commandsOf = (line: string): string[][] => simpleCommands(line).map(({ words }) => words);
