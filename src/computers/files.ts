@@ -33,7 +33,7 @@ export function openFiles(view: View, hidden: () => string[]): Files {
     stat: (given) => stat(view, given),
     read: (given, range = {}) => at(given, {}, (spot) => read(spot, range, allowed)),
     write: (given, bytes) => at(given, { make: true }, (spot) => write(spot, bytes)),
-    list: (given) => list(view, given),
+    list: (given, most) => list(view, given, most),
     makeFolder: (given) => at(given, { make: true }, makeFolder),
     move: (from, to) =>
       at(
@@ -142,14 +142,14 @@ function infoOf(full: string, stat: BigIntStats): FileInfo {
   };
 }
 
-async function list(view: View, given: string): Promise<FileInfo[]> {
+async function list(view: View, given: string, most?: number): Promise<FileInfo[]> {
   const { path: full, exact } = absolutePath(view, given);
   const folder = exact ? full : await resolvePath(view, full, "follow");
   if (isVirtual(view, folder)) return virtualList(view, folder);
   return within(view, { given: folder, how: {} }, async (spot) => {
     const held = await holdFolder(spot);
     try {
-      const names = await fs.readdir(held.folder, "buffer");
+      const names = await namesIn(held.folder, most);
       const infos: FileInfo[] = [];
       for (let from = 0; from < names.length; from += 64)
         infos.push(...(await Promise.all(names.slice(from, from + 64).map((name) => infoBelow(held.folder, name, spot.path)))).flat());
@@ -158,6 +158,18 @@ async function list(view: View, given: string): Promise<FileInfo[]> {
       await held.close();
     }
   });
+}
+
+async function namesIn(folder: string, most?: number): Promise<Buffer[]> {
+  if (most === undefined) return fs.readdir(folder, "buffer");
+  const names: Buffer[] = [];
+  const open = await fs.opendir(folder, { encoding: "buffer" as BufferEncoding, bufferSize: Math.min(Math.max(most, 1), 1024) });
+  try {
+    for (let entry = await open.read(); entry && names.length < most; entry = await open.read()) names.push(Buffer.from(entry.name));
+    return names;
+  } finally {
+    await open.close();
+  }
 }
 
 /** A file that went away in the meantime is no longer in the list. */

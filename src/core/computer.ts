@@ -19,8 +19,8 @@ export interface Computer {
   read(path: string, range?: { offset?: number; limit?: number }): Promise<Uint8Array>;
   /** Creates parents, replaces atomically, keeps the mode of a replaced file. */
   write(path: string, bytes: Uint8Array): Promise<void>;
-  /** Sorted by name, hidden ones included, links not followed. */
-  list(path: string): Promise<FileInfo[]>;
+  /** Sorted by name, hidden ones included, links not followed. With `most`, whichever come first, so that a huge folder costs no more. */
+  list(path: string, most?: number): Promise<FileInfo[]>;
   makeFolder(path: string): Promise<void>;
   /** Renames a file or a whole folder; copies when it crosses a device. Throws conflict when `to` exists and is not an empty folder. */
   move(from: string, to: string): Promise<void>;

@@ -149,7 +149,9 @@ export interface ToolContext {
   ask(question: { prompt: string; options?: string[] }): Promise<string>;
   /** Steward's own documents of this person, journaled for undo. */
   memory: Memory;
-  /** Reverses journal entries; `undefined` means the newest that can be undone. */
+  /** Throws denied when a list of applications forbids one of these names: all that an application goes by, as soon as it was found. */
+  mayUse(names: string[]): void;
+  /** Reverses a change of this session; `undefined` means the newest. Throws conflict, naming the next, when that one can't be undone. */
   undo(id?: string): Promise<{ id: string; summary: string; state: string; reason?: string }[]>;
 }
 /** Facts that the person asked to keep: short texts, each with an id. */

@@ -10,8 +10,8 @@ export interface Store {
   /** The oldest due job of these kinds whose lane is free. The kinds a node claims are its roles. */
   claim(worker: string, kinds: string[], leaseMs: number): Promise<Job | undefined>;
   get(key: string): Promise<unknown>;
-  /** Documents whose key begins with `prefix`, by key. */
-  list(prefix: string): Promise<{ key: string; value: unknown }[]>;
+  /** Documents whose key begins with `prefix`, by key. With `last` only those with the greatest keys, that many. */
+  list(prefix: string, range?: { last?: number }): Promise<{ key: string; value: unknown }[]>;
   /** Sessions of this person whose messages hold all words (any case, prefixes count), newest first. */
   search(person: string, words: string, limit: number): Promise<{ session: string; seq: number; at: number; text: string }[]>;
   /** How many jobs wait (due now), wait (later), run; the earliest due time. */

@@ -115,6 +115,8 @@ export interface UndoEntry {
   /** Why it cannot be undone, when `state` is impossible; what went wrong, when failed. */
   reason?: string;
   change: Change;
+  /** Where the changed files are; absent for what is no file. */
+  mode?: Mode;
 }
 export type Change =
   | { type: "created"; path: string }

@@ -7,10 +7,13 @@ import type { Answer, Ask, Principal, ToolCall } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { revealed } from "../std/text.ts";
+import { hostsIn, plainHost, webAddress } from "../std/web-address.ts";
 import { answerTo, listGrants, opening } from "./asks.ts";
-import { covers, writeScope } from "./guard.ts";
 import { refusedApp } from "./policy.ts";
+import { covers, reach, STARTUP, WRITE, type Reach } from "./reach.ts";
 import { modeOf, type Steward } from "./steward.ts";
+import { isTainted } from "./taint.ts";
+import { undoScopes } from "./undo.ts";
 
 /** What a call may be about: one turn of one session. `log` reads what is new in the session's window. */
 export interface Scope {
@@ -30,85 +33,148 @@ export interface Checked {
   computer: Computer;
 }
 
-const PATH_FIELDS = ["path", "source", "destination"] as const;
-/** Tools that act on a name itself, not on what a link of that name leads to. */
-const ON_NAMES = new Set(["move_file source", "delete_file path"]);
+interface Need {
+  scope: string;
+  prompt: string;
+  /** The widest answer that counts: this once, for this task, or lasting. */
+  lasts: "once" | "task" | "scope";
+  /** Which of the call's paths it is about, where there are two. */
+  field?: string;
+}
 
-/** Asks for what leaves the mode: writes outside the workspace, the network, a contained person's desktop. Returns the scopes that hold for this call. */
+/** Asks for what leaves the mode: writes outside the workspace, the network, what pages may have led to. Returns the scopes that hold for this call. */
 export async function approvals(steward: Steward, scope: Scope, checked: Checked): Promise<string[]> {
   const { tool, input, call, computer } = checked;
   const fields = input as Record<string, unknown>;
-  if (tool.capability === "applications") refuseApp(steward, scope, fields);
-  const needs = [...(await outsideWrites(steward, checked, fields)), ...(await afterUntrusted(scope, fields))];
-  if (fields.network === true && computer.mode !== "full") {
-    if (computer.mode === "contained") throw new StewardError("denied", "Permission denied: there is no network in contained mode");
-    needs.push({ scope: "network", prompt: "This command wants to use the network" });
+  if (tool.capability === "applications") {
+    if (modeOf(steward, scope.principal) === "contained")
+      throw new StewardError("denied", "Permission denied: applications on this desktop are the owner's");
+    if (typeof fields.app_name === "string") refuseApp(steward, [fields.app_name]);
   }
+  const needs = [
+    ...(await outsideWrites(steward, checked, fields)),
+    ...(await undoWrites(steward, scope, checked)),
+    ...(await afterUntrusted(steward, scope, fields)),
+    ...network(computer, fields),
+  ];
   for (const need of needs) await approve(steward, scope, call, need);
   return needs.map((need) => need.scope);
 }
 
-interface Need {
-  scope: string;
-  prompt: string;
+function network({ mode }: Computer, { network: wanted }: Record<string, unknown>): Need[] {
+  if (wanted !== true || mode === "full") return [];
+  if (mode === "contained") throw new StewardError("denied", "Permission denied: there is no network in contained mode");
+  return [{ scope: "network", prompt: "This command wants to use the network", lasts: "task" }];
 }
+
+const PATH_FIELDS = ["path", "source", "destination"] as const;
+type PathField = (typeof PATH_FIELDS)[number];
+/** Fields that mean a name itself, not what a link of that name leads to; with all that is in it. */
+const ON_NAMES = new Set(["move_file source", "delete_file path"]);
 
 async function outsideWrites(steward: Steward, { tool, computer }: Checked, fields: Record<string, unknown>): Promise<Need[]> {
   if (tool.capability !== "filesystem" || tool.effect !== "write") return [];
-  const scopes = new Set<string>();
+  const needs: Need[] = [];
+  const rules = reach(steward, computer);
   for (const field of PATH_FIELDS) {
     const path = fields[field];
-    const needed = typeof path === "string" ? await writeScope(steward, computer, path, ON_NAMES.has(`${tool.name} ${field}`)) : undefined;
-    if (needed) scopes.add(needed);
+    if (typeof path !== "string") continue;
+    const label = field === "path" ? undefined : field;
+    const scope = await writeScope(rules, { tool: tool.name, field, path, from: fields.source }).catch((error: unknown) => {
+      throw labelled(error, label);
+    });
+    if (scope !== undefined && !needs.some((need) => need.scope === scope))
+      needs.push({ ...writeNeed(tool.name, scope), ...(label ? { field: label } : {}) });
   }
-  return [...scopes].map((scope) => ({ scope, prompt: `${tool.name} wants to change files in ${scope.slice(6)}, outside the workspace` }));
+  return needs;
 }
 
-/** Tools whose results other people write. */
-const FROM_OUTSIDE = new Set(["fetch_page"]);
+const labelled = (error: unknown, field: string | undefined): unknown =>
+  field !== undefined && error instanceof StewardError && error.code === "denied"
+    ? new StewardError("denied", error.message.replace(/^Permission denied:/, `Permission denied (${field}):`), {
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      })
+    : error;
 
-/** Once a page has been read, a new address or a lasting fact needs a person, unless the person named it: pages may try to steer. */
-async function afterUntrusted(scope: Scope, fields: Record<string, unknown>): Promise<Need[]> {
-  const host =
-    typeof fields.url === "string" ? URL.parse(fields.url.includes("://") ? fields.url : `https://${fields.url}`)?.hostname : undefined;
+interface Writing {
+  tool: string;
+  field: PathField;
+  path: string;
+  from: unknown;
+}
+
+/** The scope that the write of one field needs. Throws denied when no answer could allow it. */
+async function writeScope(rules: Reach, { tool, field, path, from }: Writing): Promise<string | undefined> {
+  if (ON_NAMES.has(`${tool} ${field}`)) {
+    const at = await rules.named(path);
+    await rules.refuseTree(at);
+    return rules.scope(at, true);
+  }
+  const { at, info } = await rules.resolved(path);
+  const into = field === "destination" && info?.type === "dir" && typeof from === "string" ? await rules.named(from) : undefined;
+  const target = into === undefined ? at : `${at === "/" ? "" : at}/${into.slice(into.lastIndexOf("/") + 1)}`;
+  await rules.refuse(target);
+  return rules.scope(target, field === "destination");
+}
+
+function writeNeed(tool: string, scope: string): Need {
+  if (scope.startsWith(STARTUP))
+    return {
+      scope,
+      lasts: "once",
+      prompt: `${tool} wants to change ${scope.slice(STARTUP.length)}, which programs or the system run or read by themselves`,
+    };
+  return { scope, lasts: "scope", prompt: `${tool} wants to change files in ${scope.slice(WRITE.length)}, outside the workspace` };
+}
+
+/** What an undo would write is asked like any other write. */
+async function undoWrites(steward: Steward, { principal, session }: Scope, { tool, input }: Checked): Promise<Need[]> {
+  if (tool.name !== "undo") return [];
+  const scopes = await undoScopes(steward, { who: principal, session }, (input as { id?: string }).id);
+  return scopes.map((scope) => writeNeed(tool.name, scope));
+}
+
+/** Once something that others may have written was read, a new address or a lasting fact needs a person, unless the person named it. */
+async function afterUntrusted(steward: Steward, scope: Scope, fields: Record<string, unknown>): Promise<Need[]> {
   const fact = typeof fields.text === "string" && Object.keys(fields).length === 1 ? fields.text : undefined;
-  if (host === undefined && fact === undefined) return [];
+  if (typeof fields.url !== "string" && fact === undefined) return [];
   const log = await scope.log();
-  const read = log.some(
-    ({ event }) =>
-      event.type === "item.completed" && event.item.kind === "tool" && FROM_OUTSIDE.has(event.item.call.tool) && event.item.result?.success,
-  );
-  const asked = log.flatMap(({ event }) => (event.type === "message.received" ? [textOf(event.parts).toLowerCase()] : []));
-  const named = (words: string): boolean => asked.some((text) => text.includes(words.toLowerCase()));
-  if (!read || named(host ?? fact ?? "")) return [];
-  return [
-    host === undefined
-      ? { scope: "memory", prompt: "After reading a page, Steward wants to remember something that you did not say" }
-      : { scope: `host:${host}`, prompt: `After reading a page, Steward wants to fetch from ${host}, which you did not name` },
-  ];
+  if (!(await isTainted(steward, scope.session, log))) return [];
+  const said = log.flatMap(({ event }) => (event.type === "message.received" ? [textOf(event.parts)] : []));
+  const after = "After reading what others may have written, Steward wants to";
+  if (typeof fields.url === "string") {
+    const host = plainHost(webAddress(fields.url)?.hostname ?? "");
+    if (host !== "" && said.some((text) => hostsIn(text).has(host))) return [];
+    return [{ scope: `host:${host}`, lasts: "scope", prompt: `${after} fetch from ${host || "an address without a host"}, which you did not name` }];
+  }
+  if (fact === undefined || said.some((text) => text.toLowerCase().includes(fact.toLowerCase()))) return [];
+  return [{ scope: "memory", lasts: "scope", prompt: `${after} remember something that you did not say` }];
 }
 
-function refuseApp(steward: Steward, { principal }: Scope, { app_name }: Record<string, unknown>): void {
-  if (modeOf(steward, principal) === "contained")
-    throw new StewardError("denied", "Permission denied: applications on this desktop are the owner's");
-  const refused =
-    typeof app_name === "string" ? refusedApp(app_name, steward.permissions.read().capabilities.applications.restrictions) : undefined;
-  if (refused)
-    throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "The lists are on the settings page, under Permissions." });
+/** By every name that the application goes by: none may be blocked, one must be allowed. */
+export function refuseApp(steward: Steward, names: string[]): void {
+  const { restrictions } = steward.permissions.read().capabilities.applications;
+  const reasons = names.map((name) => ({
+    blocked: refusedApp(name, { ...restrictions, allowed_apps: ["*"] }),
+    refused: refusedApp(name, restrictions),
+  }));
+  const why = reasons.find(({ blocked }) => blocked)?.blocked ?? (reasons.every(({ refused }) => refused) ? reasons[0]?.refused : undefined);
+  if (why) throw new StewardError("denied", `Permission denied: ${why}`, { hint: "The lists are on the settings page, under Permissions." });
 }
 
 async function approve(steward: Steward, scope: Scope, call: ToolCall, need: Need): Promise<void> {
-  if ((await listGrants(steward, scope.principal)).some((grant) => covers(grant.scope, need.scope))) return;
-  if (taskGrants(await scope.log(), scope.turn).some((granted) => covers(granted, need.scope))) return;
+  if (need.lasts === "scope" && (await listGrants(steward, scope.principal)).some((grant) => covers(grant.scope, need.scope))) return;
+  if (need.lasts !== "once" && allowedForTask(await scope.log(), scope.turn, need)) return;
   const answer = await ask(steward, scope, {
     call,
     kind: "approval",
     prompt: need.prompt,
-    scope: need.scope,
+    ...(need.lasts === "scope" ? { scope: need.scope } : {}),
     shows: revealed(shown(call)),
     options: ["allow", "deny"],
   });
-  if (answer.choice !== "allow") throw new StewardError("denied", `Permission denied: ${need.prompt}, and that was not allowed`);
+  if (answer.choice !== "allow")
+    throw labelled(new StewardError("denied", `Permission denied: ${need.prompt}, and that was not allowed`), need.field);
 }
 
 /** Exactly what will run, nothing left out. */
@@ -119,15 +185,15 @@ function shown({ tool, input }: ToolCall): string {
   return `${tool} ${JSON.stringify(input, null, 2)}`;
 }
 
-/** Scopes that were allowed for the whole of this turn. */
-function taskGrants(log: Stored[], turn: string): string[] {
+/** Whether this, or what covers it, was allowed for the whole of this turn. What can't last has no scope, and is told by its question. */
+function allowedForTask(log: Stored[], turn: string, need: Need): boolean {
   const asked = new Map(
     log.flatMap(({ event }) => (event.type === "ask.opened" && event.ask.turn === turn ? [[event.ask.id, event.ask] as const] : [])),
   );
-  return log.flatMap(({ event }) => {
-    if (event.type !== "ask.answered" || event.answer.for !== "task" || event.answer.choice !== "allow") return [];
-    const granted = asked.get(event.ask)?.scope;
-    return granted ? [granted] : [];
+  return log.some(({ event }) => {
+    if (event.type !== "ask.answered" || event.answer.for !== "task" || event.answer.choice !== "allow") return false;
+    const granted = asked.get(event.ask);
+    return granted?.scope === undefined ? granted?.prompt === need.prompt : covers(granted.scope, need.scope);
   });
 }
 

@@ -1,9 +1,10 @@
 // The computer that tools get: every path and command checked, every change journaled, reads answered from caches that stay true.
-import type { Computer, ExecOptions, ExecResult, FileInfo } from "../core/computer.ts";
+import type { Computer, FileInfo } from "../core/computer.ts";
 import type { Principal } from "../core/types.ts";
 import { hasCode, StewardError } from "../std/error.ts";
-import { bytes as sizeOf, oneLine } from "../std/text.ts";
-import { cacheable, commandsOf, isUnder, refusedCommand } from "./policy.ts";
+import { bytes as sizeOf } from "../std/text.ts";
+import { checkedExec } from "./commands.ts";
+import { covers, reach } from "./reach.ts";
 import type { Steward } from "./steward.ts";
 import type { Journal } from "./undo.ts";
 
@@ -20,102 +21,44 @@ export interface GuardScope {
 
 const MAX_CACHED = 1024 * 1024;
 
-/** The scope that changing `path` needs, or undefined when it is free in this mode. `itself`: a last name that is a link is meant, not what it leads to. Throws denied when no answer could allow it. */
-export async function writeScope(steward: Steward, computer: Computer, path: string, itself: boolean): Promise<string | undefined> {
-  const at = await (itself ? named : resolved)(computer, path);
-  if (itself) await refuseTree(steward, computer, at);
-  return scopeOf(steward, computer, at);
-}
-
-async function scopeOf(steward: Steward, computer: Computer, at: string): Promise<string | undefined> {
-  await refusePath(steward, computer, at);
-  if (computer.mode !== "guarded" || isUnder(at, await resolved(computer, computer.workspace))) return undefined;
-  return `write:${at.slice(0, at.lastIndexOf("/")) || "/"}`;
-}
-
-export const covers = (granted: string, scope: string): boolean =>
-  granted === scope || (granted.startsWith("write:") && scope.startsWith("write:") && isUnder(scope.slice(6), granted.slice(6)));
-
-/** Absolute, with links followed as far as the path exists. */
-async function resolved(computer: Computer, path: string): Promise<string> {
-  const info = await computer.stat(path);
-  if (info) return info.path;
-  const plain = path.replace(/\/+$/, "");
-  const cut = plain.lastIndexOf("/");
-  const name = plain.slice(cut + 1);
-  if (name === ".." || name === ".") throw new StewardError("not_found", `${path} does not exist`);
-  if (plain === "" || plain === "~") return computer.home;
-  const parent = await resolved(computer, cut < 0 ? computer.workspace : plain.slice(0, cut) || "/");
-  return `${parent === "/" ? "" : parent}/${name}`;
-}
-
-/** As `resolved`, but a last name that is a link is meant itself: for what moves or removes a name, not its content. */
-async function named(computer: Computer, path: string): Promise<string> {
-  const plain = path.replace(/(?<=.)\/+$/, "");
-  const cut = plain.lastIndexOf("/");
-  const name = plain.slice(cut + 1);
-  if (name === "" || name === "." || name === ".." || plain === "~") return resolved(computer, path);
-  const parent = await resolved(computer, cut < 0 ? computer.workspace : plain.slice(0, cut) || "/");
-  return `${parent === "/" ? "" : parent}/${name}`;
-}
-
-/** A folder may not be moved, removed or copied together with something in it that may not be touched. */
-async function refuseTree(steward: Steward, computer: Computer, at: string): Promise<void> {
-  await refusePath(steward, computer, at);
-  const kept = [
-    ...steward.permissions.read().capabilities.filesystem.restrictions.blocked_paths,
-    ...(computer.mode === "contained" ? [] : [steward.home]),
-    computer.workspace,
-  ];
-  for (const path of kept)
-    if (isUnder(await resolved(computer, path), at))
-      throw new StewardError("denied", `Permission denied: ${at} holds ${path}, which must stay where it is`);
-}
-
-async function refusePath(steward: Steward, computer: Computer, at: string): Promise<void> {
-  const { restrictions } = steward.permissions.read().capabilities.filesystem;
-  const same = computer.platform === "darwin" ? (path: string): string => path.toLowerCase() : (path: string): string => path;
-  const inside = async (folder: string): Promise<boolean> => isUnder(same(at), same(await resolved(computer, folder)));
-  const workspaceInHome = async (): Promise<boolean> =>
-    isUnder(same(await resolved(computer, computer.workspace)), same(await resolved(computer, steward.home)));
-  if (computer.mode !== "contained" && (await inside(steward.home)) && !((await inside(computer.workspace)) && (await workspaceInHome())))
-    throw new StewardError("denied", `Permission denied: ${at} belongs to Steward itself`, {
-      hint: "Settings are changed on the settings page or with steward config.",
-    });
-  for (const folder of restrictions.blocked_paths)
-    if (await inside(folder))
-      throw new StewardError("denied", `Permission denied: ${at} is in the blocked path ${folder}`, {
-        hint: "Blocked paths are listed on the settings page.",
-      });
-  if (restrictions.allowed_paths.length === 0) return;
-  for (const folder of restrictions.allowed_paths) if (await inside(folder)) return;
-  throw new StewardError("denied", `Permission denied: ${at} is in none of the allowed paths`, {
-    hint: "Allowed paths are listed on the settings page.",
-  });
+/** A place as it was looked at: `info` is what stood there. */
+interface Spot {
+  at: string;
+  info?: FileInfo;
 }
 
 export function guard(steward: Steward, computer: Computer, scope: GuardScope): Computer {
   const { journal } = scope;
-  const readable = async (path: string): Promise<string> => {
-    const at = await resolved(computer, path);
-    await refusePath(steward, computer, at);
-    return at;
+  const rules = reach(steward, computer);
+  const readable = async (path: string): Promise<Spot> => {
+    const spot = await rules.resolved(path);
+    await rules.refuse(spot.at);
+    return spot;
   };
-  const writable = async (path: string): Promise<string> => {
-    const at = await resolved(computer, path);
-    await mayWrite(steward, computer, scope, at);
+  const mayWrite = async (at: string, tree: boolean): Promise<void> => {
+    const needs = await rules.scope(at, tree);
+    if (needs && !scope.granted.some((one) => covers(one, needs)))
+      throw new StewardError("denied", `Permission denied: writing to ${at} was not approved`);
+  };
+  const writable = async (path: string, tree = false): Promise<Spot> => {
+    const spot = await readable(path);
+    await mayWrite(spot.at, tree);
+    return spot;
+  };
+  const copyable = async (path: string): Promise<string> => {
+    const at = await rules.named(path);
+    await rules.refuseTree(at);
     return at;
   };
   const movable = async (path: string): Promise<string> => {
-    const at = await named(computer, path);
-    await refuseTree(steward, computer, at);
-    await mayWrite(steward, computer, scope, at);
+    const at = await copyable(path);
+    await mayWrite(at, true);
     return at;
   };
-  const copyable = async (path: string): Promise<string> => {
-    const at = await named(computer, path);
-    await refuseTree(steward, computer, at);
-    return at;
+  const replaceable = async (path: string): Promise<Spot> => {
+    const spot = await writable(path, true);
+    if (spot.info?.type === "dir") await rules.refuseTree(spot.at);
+    return spot;
   };
   const changed = (): void => {
     steward.caches.command.clear();
@@ -127,32 +70,28 @@ export function guard(steward: Steward, computer: Computer, scope: GuardScope): 
     platform: computer.platform,
     shell: (options) => computer.shell(options),
     dispose: async () => {},
-    stat: async (path) => computer.stat(await readable(path)),
-    list: async (path) => computer.list(await readable(path)),
-    read: async (path, range) => readCached(steward, computer, scope, { path: await readable(path), range }),
+    stat: async (path) => (await readable(path)).info,
+    list: async (path, most) => computer.list((await readable(path)).at, most),
+    read: async (path, range) => readCached(steward, computer, scope, { ...(await readable(path)), range }),
     async write(path, bytes) {
-      const at = await writable(path);
-      await keepOld(computer, journal, at, `${sizeOf(bytes.byteLength)} to`);
-      await computer.write(at, bytes);
+      const spot = await writable(path);
+      if (spot.info?.type === "dir") throw new StewardError("invalid", `${spot.at} is a folder`);
+      const { id } = await keepOld(computer, journal, { ...spot, verb: "Wrote", what: sizeOf(bytes.byteLength) });
+      await computer.write(spot.at, bytes).catch(unlessMade(computer, journal, { ...spot, id }));
       changed();
     },
     async makeFolder(path) {
-      const at = await writable(path);
-      if (!(await computer.stat(at))) await journal.record(`Made the folder ${at}`, { type: "created", path: at });
-      await computer.makeFolder(at);
+      const spot = await writable(path);
+      if (spot.info) return computer.makeFolder(spot.at);
+      const id = await journal.record(`Made the folder ${spot.at}`, { type: "created", path: spot.at });
+      await computer.makeFolder(spot.at).catch(unlessMade(computer, journal, { ...spot, id }));
       changed();
     },
-    move: async (from, to) => moveKept(computer, journal, await movable(from), await writable(to)).finally(changed),
-    copy: async (from, to) => copyKept(computer, journal, await copyable(from), await writable(to)).finally(changed),
+    move: async (from, to) => moveKept(computer, journal, await movable(from), (await writable(to, true)).at).finally(changed),
+    copy: async (from, to) => copyKept(computer, journal, await copyable(from), await replaceable(to)).finally(changed),
     remove: async (path) => removeKept(computer, journal, await movable(path)).finally(changed),
-    exec: (command, options = {}) => checkedExec(steward, computer, scope, { command, options }),
+    exec: (command, options = {}) => checkedExec(steward, { computer, rules, scope }, { command, options }),
   };
-}
-
-async function mayWrite(steward: Steward, computer: Computer, scope: GuardScope, at: string): Promise<void> {
-  const needs = await scopeOf(steward, computer, at);
-  if (needs && !scope.granted.some((one) => covers(one, needs)))
-    throw new StewardError("denied", `Permission denied: writing to ${at} was not approved`);
 }
 
 async function moveKept(computer: Computer, journal: Journal, source: string, target: string): Promise<void> {
@@ -160,9 +99,9 @@ async function moveKept(computer: Computer, journal: Journal, source: string, ta
   await computer.move(source, target).catch(unless(journal, id));
 }
 
-async function copyKept(computer: Computer, journal: Journal, source: string, target: string): Promise<void> {
-  const id = await journal.record(`Copied ${source} to ${target}`, { type: "created", path: target });
-  await computer.copy(source, target).catch(unless(journal, id));
+async function copyKept(computer: Computer, journal: Journal, source: string, target: Spot): Promise<void> {
+  const { id } = await keepOld(computer, journal, { ...target, verb: "Copied", what: source });
+  await computer.copy(source, target.at).catch(unlessMade(computer, journal, { ...target, id }));
 }
 
 /** A delete is a move to where it can be fetched back from. */
@@ -186,29 +125,46 @@ async function entryAt(computer: Computer, at: string): Promise<FileInfo | undef
   return (await computer.list(at.slice(0, cut) || "/")).find(({ name }) => name === at.slice(cut + 1));
 }
 
+const SURELY_NOT = ["not_found", "conflict", "invalid", "denied", "limit"] as const;
+
 /** A change that surely was not made leaves no journal entry. */
 const unless =
   (journal: Journal, id: string) =>
   async (error: unknown): Promise<never> => {
-    if (hasCode(error, "not_found") || hasCode(error, "conflict") || hasCode(error, "invalid") || hasCode(error, "denied"))
-      await journal.forget(id);
+    if (SURELY_NOT.some((code) => hasCode(error, code))) await journal.forget(id);
     throw error;
   };
 
-async function keepOld(computer: Computer, journal: Journal, at: string, what: string): Promise<void> {
-  if (!(await computer.stat(at))) return void (await journal.record(`Wrote ${what} the new file ${at}`, { type: "created", path: at }));
+/** The same for what makes or replaces `at` in one step: when it is as it was, nothing was made. */
+const unlessMade =
+  (computer: Computer, journal: Journal, { id, at, info }: Spot & { id: string }) =>
+  async (error: unknown): Promise<never> => {
+    const now = await computer.stat(at).then(
+      (found) => found?.version,
+      () => "unknown",
+    );
+    if (now === info?.version) await journal.forget(id);
+    throw error;
+  };
+
+async function keepOld(
+  computer: Computer,
+  journal: Journal,
+  { at, info, verb, what }: Spot & { verb: string; what: string },
+): Promise<{ id: string }> {
+  if (!info) return { id: await journal.record(`${verb} ${what} to the new file ${at}`, { type: "created", path: at }) };
   const { id, kept } = journal.place(at);
   await computer.copy(at, kept);
-  await journal.record(`Wrote ${what} ${at}`, { type: "replaced", path: at, kept }, id);
+  await journal.record(`${verb} ${what} to ${at}`, { type: "replaced", path: at, kept }, id);
+  return { id };
 }
 
 async function readCached(
   steward: Steward,
   computer: Computer,
   scope: GuardScope,
-  { path, range }: { path: string; range: { offset?: number; limit?: number } | undefined },
+  { at: path, info, range }: Spot & { range: { offset?: number; limit?: number } | undefined },
 ): Promise<Uint8Array> {
-  const info = await computer.stat(path);
   if (!info || info.type !== "file" || info.size > MAX_CACHED) return computer.read(path, range);
   const key = `${scope.principal.person}\0${computer.mode}\0${path}\0${range?.offset ?? 0}\0${range?.limit ?? ""}`;
   const known = steward.caches.file.get(key, info.version);
@@ -219,101 +175,4 @@ async function readCached(
   const bytes = await computer.read(path, range);
   if ((await computer.stat(path))?.version === info.version) steward.caches.file.set(key, info.version, bytes);
   return bytes;
-}
-
-interface Running {
-  command: string | string[];
-  options: ExecOptions;
-}
-
-async function checkedExec(steward: Steward, computer: Computer, scope: GuardScope, { command, options }: Running): Promise<ExecResult> {
-  const { restrictions } = steward.permissions.read().capabilities.terminal;
-  const refused = refusedCommand(command, restrictions);
-  if (refused)
-    throw new StewardError("denied", `Permission denied: ${refused}`, { hint: "Blocked commands are listed on the settings page." });
-  if (options.network && computer.mode !== "full" && !scope.granted.includes("network"))
-    throw new StewardError("denied", "Permission denied: the network was not approved");
-  if (computer.mode === "full" && !options.desktop) await refuseNamedPaths(steward, computer, { command, options });
-  const cwd = options.cwd === undefined ? computer.workspace : await resolved(computer, options.cwd);
-  await refusePath(steward, computer, cwd);
-  const dependsOn = options.stdin === undefined ? cacheable(command) : undefined;
-  if (options.desktop && Array.isArray(command)) return computer.exec(command, { ...options, cwd });
-  if (dependsOn) return execCached(steward, computer, scope, { command, options: { ...options, cwd }, paths: dependsOn.paths });
-  const startedAt = steward.now();
-  const result = await computer.exec(command, { ...options, cwd });
-  if (scope.reads) return result;
-  steward.caches.command.clear();
-  await recordCommand(computer, scope.journal, { command, cwd, startedAt });
-  return result;
-}
-
-/** In full mode nothing hides the blocked paths from a command, so at least those that it names are refused. */
-async function refuseNamedPaths(steward: Steward, computer: Computer, { command, options }: Running): Promise<void> {
-  const words = typeof command === "string" ? commandsOf(command).flat() : command;
-  for (const word of words) {
-    const path = word.replace(/^[^=]*=/, "").replace(/^\$\{?HOME\}?/, "~");
-    if (!/[/~]/.test(path) || path.includes("\0") || path.length > 4096) continue;
-    const absolute = path.startsWith("/") || path.startsWith("~") ? path : `${options.cwd ?? computer.workspace}/${path}`;
-    await resolved(computer, absolute).then(
-      (at) => refuseBlocked(steward, computer, at),
-      (error: unknown) => {
-        if (!hasCode(error, "not_found") && !hasCode(error, "invalid") && !hasCode(error, "conflict")) throw error;
-      },
-    );
-  }
-}
-
-async function refuseBlocked(steward: Steward, computer: Computer, at: string): Promise<void> {
-  for (const folder of steward.permissions.read().capabilities.filesystem.restrictions.blocked_paths)
-    if (isUnder(at, await resolved(computer, folder)))
-      throw new StewardError("denied", `Permission denied: ${at} is in the blocked path ${folder}`);
-}
-
-async function execCached(
-  steward: Steward,
-  computer: Computer,
-  scope: GuardScope,
-  { command, options, paths }: Running & { paths: string[] },
-): Promise<ExecResult> {
-  const proof = async (): Promise<string> => {
-    const infos = await Promise.all(paths.map((path) => computer.stat(path.startsWith("/") ? path : `${options.cwd}/${path}`)));
-    return infos.map((info: FileInfo | undefined) => info?.version ?? "none").join();
-  };
-  const key = `${scope.principal.person}\0${computer.mode}\0${options.cwd}\0${String(command)}`;
-  const before = await proof();
-  const known = steward.caches.command.get(key, before) as ExecResult | undefined;
-  if (known) {
-    scope.note.cached = true;
-    return known;
-  }
-  const result = await computer.exec(command, options);
-  if (result.code === 0 && (await proof()) === before) steward.caches.command.set(key, before, result);
-  return result;
-}
-
-const LOOK_AT = 3000;
-
-/** Says honestly what a command changed in its folder: files newer than its start. Deletions can't be seen this way. */
-async function recordCommand(
-  computer: Computer,
-  journal: Journal,
-  { command, cwd, startedAt }: { command: string | string[]; cwd: string; startedAt: number },
-): Promise<void> {
-  const changed: string[] = [];
-  const folders = [cwd];
-  for (let seen = 0; folders.length > 0 && seen < LOOK_AT;) {
-    const folder = folders.shift()!;
-    for (const info of await computer.list(folder).catch((): FileInfo[] => [])) {
-      seen++;
-      if (info.type === "dir") folders.push(info.path);
-      else if (info.modified >= startedAt - 20 || info.created >= startedAt - 20) changed.push(info.path);
-    }
-  }
-  if (changed.length === 0) return;
-  const text = typeof command === "string" ? command : command.join(" ");
-  await journal.record(`Ran ${oneLine(text)}: changed ${changed.length} ${changed.length === 1 ? "file" : "files"}`, {
-    type: "command",
-    command: text,
-    changed: changed.slice(0, 200),
-  });
 }

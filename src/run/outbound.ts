@@ -52,7 +52,7 @@ export function outbound(options: OutboundOptions): Outbound {
         const { undici, agent } = await open();
         const response = await send(undici, agent, { call, signal });
         options.log("debug", "outbound request", { method: call.method, origin: call.url.origin, status: response.status });
-        const next = redirect(call, response);
+        const next = given.redirect === "manual" ? undefined : redirect(call, response);
         if (next === undefined)
           return limited(undici, response, {
             url: call.url,

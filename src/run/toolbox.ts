@@ -7,12 +7,13 @@ import type { Item, Principal, ToolCall, ToolResult } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { clip, visible } from "../std/text.ts";
-import { approvals, ask, type Scope } from "./approval.ts";
+import { approvals, ask, refuseApp, type Scope } from "./approval.ts";
 import { putFile } from "./files.ts";
 import { guard } from "./guard.ts";
 import { openMemory } from "./memory.ts";
 import type { Steward } from "./steward.ts";
-import { openJournal, undo, type Journal } from "./undo.ts";
+import { fromOutside, taintKey } from "./taint.ts";
+import { openJournal, undoInSession, type Journal } from "./undo.ts";
 
 const MAX_TEXT = 30_000;
 const MAX_FULL = 50 * 1024 * 1024;
@@ -93,7 +94,10 @@ function earlier(log: Stored[], turn: string, call: string): ToolItem | undefine
 
 async function complete(scope: Scope, item: ToolItem, result: ToolResult, items: Item[]): Promise<ToolResult> {
   const done = { ...item, result };
-  await scope.emit([done, ...items].map((one): Event => ({ type: "item.completed", turn: scope.turn, item: one })));
+  await scope.emit(
+    [done, ...items].map((one): Event => ({ type: "item.completed", turn: scope.turn, item: one })),
+    fromOutside(item.call.tool, result) ? { put: { [taintKey(scope.session)]: true } } : {},
+  );
   return result;
 }
 
@@ -115,6 +119,7 @@ async function attempt(steward: Steward, scope: Scope, item: ToolItem, kept: { v
     call,
     item,
     journal,
+    granted,
     computer: guard(steward, computer, { principal: scope.principal, granted, journal, note, reads: tool.effect === "read" }),
   });
   const output = await run(steward, tool, input, { context, note, person: scope.principal.person });
@@ -165,7 +170,7 @@ function parsed(tool: Tool, call: ToolCall): unknown {
 function contextFor(
   steward: Steward,
   scope: Scope,
-  { call, item, journal, computer }: { call: ToolCall; item: ToolItem; journal: Journal; computer: Computer },
+  { call, item, journal, granted, computer }: { call: ToolCall; item: ToolItem; journal: Journal; granted: string[]; computer: Computer },
 ): ToolContext {
   const { principal, session, turn, signal } = scope;
   let at = 0;
@@ -186,9 +191,10 @@ function contextFor(
       if (answer.choice === "") throw new StewardError("denied", "The question was not answered");
       return answer.choice;
     },
+    mayUse: (names) => refuseApp(steward, names),
     memory: openMemory(steward, principal, journal),
     async undo(id) {
-      const done = await undo(steward, principal, id);
+      const done = await undoInSession(steward, { who: principal, session, granted }, id);
       return done.map(({ id: one, summary, state, reason }) => ({ id: one, summary, state, ...(reason ? { reason } : {}) }));
     },
   };

@@ -4,18 +4,22 @@ import type { Computer } from "../core/computer.ts";
 import type { Change, Principal, UndoEntry } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
+import { covers, reach } from "./reach.ts";
 import type { Steward } from "./steward.ts";
 
 const undoKey = (person: string, id: string): string => `p/${person}/undo/${id}`;
+/** Ids by session, so that a session's changes are found without reading the whole journal. */
+const sessionUndoKey = (person: string, session: string, id: string): string => `p/${person}/undo-of/${session}/${id}`;
+const keysOf = ({ person, session, id }: UndoEntry): string[] => [undoKey(person, id), sessionUndoKey(person, session, id)];
 
 export interface Journal {
   /** A place for what was there before; nothing is made yet. */
   place(path: string): { id: string; kept: string };
   /** Durable when it resolves; only then may the change be made. */
   record(summary: string, change: Change, id?: string): Promise<string>;
-  /** The change was not made after all. */
+  /** The change was not made after all: neither the entry nor what was kept stays. */
   forget(id: string): Promise<void>;
-  /** Ids recorded so far. */
+  /** Ids recorded so far, without commands that changed nothing that could be seen. */
   ids: string[];
 }
 
@@ -42,15 +46,17 @@ export function openJournal(
         tool,
         summary,
         change,
+        ...(change.type === "document" ? {} : { mode: computer.mode }),
         ...(impossible ? { state: "impossible", reason: "Steward can't take back what a command did." } : { state: "done" }),
       };
-      await steward.store.commit({ put: { [undoKey(person, id)]: entry } });
-      ids.push(id);
+      await steward.store.commit({ put: { [undoKey(person, id)]: entry, [sessionUndoKey(person, session, id)]: true } });
+      if (change.type !== "command" || change.changed.length > 0) ids.push(id);
       return id;
     },
     async forget(id) {
-      ids.splice(ids.indexOf(id), 1);
-      await steward.store.commit({ drop: [undoKey(person, id)] });
+      if (ids.includes(id)) ids.splice(ids.indexOf(id), 1);
+      await steward.store.commit({ drop: [undoKey(person, id), sessionUndoKey(person, session, id)] });
+      await dropKept(steward, computer, id);
     },
   };
 }
@@ -58,17 +64,44 @@ export function openJournal(
 const keptFolder = (steward: Steward, computer: Computer): string =>
   computer.mode === "contained" ? `${computer.home}/.kept` : `${steward.home}/kept`;
 
+async function dropKept(steward: Steward, computer: Computer, id: string): Promise<void> {
+  const folder = `${keptFolder(steward, computer)}/${id}`;
+  if (await computer.stat(folder)) await computer.remove(folder);
+}
+
 export async function listUndo(
   steward: Steward,
   { person }: Principal,
   { session, limit = 200 }: { session?: string | undefined; limit?: number | undefined } = {},
 ): Promise<UndoInfo[]> {
-  const entries = (await steward.store.list(undoKey(person, ""))).map(({ value }) => value as UndoEntry);
-  return entries
-    .filter((entry) => session === undefined || entry.session === session)
-    .reverse()
-    .slice(0, Math.min(limit, 2000))
-    .map(toInfo);
+  return (await newest(steward, { person, session }, Math.min(limit, 2000))).map(toInfo);
+}
+
+interface Whose {
+  person: string;
+  /** Only what was changed in this session. */
+  session?: string | undefined;
+}
+
+/** The newest that many, newest first. */
+async function newest({ store }: Steward, { person, session }: Whose, last: number): Promise<UndoEntry[]> {
+  if (session === undefined) return (await store.list(undoKey(person, ""), { last })).map(({ value }) => value as UndoEntry).reverse();
+  const ids = (await store.list(sessionUndoKey(person, session, ""), { last })).map(({ key }) => key.split("/").at(-1)!);
+  const entries = await Promise.all(ids.map((id) => store.get(undoKey(person, id)) as Promise<UndoEntry | undefined>));
+  return entries.filter((entry) => entry !== undefined).reverse();
+}
+
+/** Newest first, a few at a time. */
+async function* newestFirst(steward: Steward, whose: Whose): AsyncGenerator<UndoEntry> {
+  for (let last = 20, below = "\u{10ffff}"; ; last *= 4) {
+    const entries = await newest(steward, whose, last);
+    for (const entry of entries)
+      if (entry.id < below) {
+        yield entry;
+        below = entry.id;
+      }
+    if (entries.length < last) return;
+  }
 }
 
 function toInfo({ id, session, turn, at, tool, summary, state, reason, change }: UndoEntry): UndoInfo {
@@ -85,12 +118,51 @@ function toInfo({ id, session, turn, at, tool, summary, state, reason, change }:
   };
 }
 
-/** Reverses one entry, or the newest that can be reversed. What is there now is kept first, as an entry of its own, so nothing is lost. */
-export async function undo(steward: Steward, who: Principal, id?: string): Promise<UndoInfo[]> {
-  const entry = await find(steward, who, id);
-  if (entry.state === "undone") throw new StewardError("conflict", `This was undone already: ${entry.summary}`);
-  if (entry.state === "impossible") throw new StewardError("conflict", `This can't be undone: ${entry.reason ?? entry.summary}`);
+/** The person's own undo: reverses one entry, or the newest. What is there now is kept first, as an entry of its own, so nothing is lost. */
+export const undo = (steward: Steward, who: Principal, id?: string): Promise<UndoInfo[]> =>
+  oneByOne(steward, who.person, async () => reverseOne(steward, { who, entry: await find(steward, who, id) }));
+
+/** A tool that undoes: only what its own session changed, and only where it might have written itself. */
+export interface Undoing {
+  who: Principal;
+  session: string;
+  /** Approved for this call. */
+  granted: string[];
+}
+
+export const undoInSession = (steward: Steward, { who, session, granted }: Undoing, id?: string): Promise<UndoInfo[]> =>
+  oneByOne(steward, who.person, async () =>
+    reverseOne(steward, { who, entry: await find(steward, { person: who.person, session }, id), granted }),
+  );
+
+/** The scopes that a tool's undo needs; none when there is nothing that could be undone. */
+export async function undoScopes(steward: Steward, { who, session }: Omit<Undoing, "granted">, id?: string): Promise<string[]> {
+  const entry = await find(steward, { person: who.person, session }, id).catch(() => undefined);
+  const computer = entry && pathsOf(entry).length > 0 ? await steward.computer(who) : undefined;
+  return entry && computer ? scopesOf(steward, computer, entry) : [];
+}
+
+const running = new WeakMap<Steward, Map<string, Promise<unknown>>>();
+
+/** Two at once would both find the entry not yet undone. */
+function oneByOne<T>(steward: Steward, person: string, act: () => Promise<T>): Promise<T> {
+  const last = running.get(steward) ?? new Map<string, Promise<unknown>>();
+  running.set(steward, last);
+  const next = (last.get(person) ?? Promise.resolve()).then(act, act);
+  last.set(person, next);
+  return next;
+}
+
+interface Wanted {
+  who: Principal;
+  entry: UndoEntry;
+  /** Set when a tool asks. */
+  granted?: string[];
+}
+
+async function reverseOne(steward: Steward, { who, entry, granted }: Wanted): Promise<UndoInfo[]> {
   const computer = await steward.computer(who);
+  await refuse(steward, computer, { who, entry, ...(granted ? { granted } : {}) });
   const failed = await reverse(steward, who, entry, computer).then(
     () => undefined,
     (error: unknown) => {
@@ -109,22 +181,71 @@ export async function undo(steward: Steward, who: Principal, id?: string): Promi
   return [toInfo(after)];
 }
 
-async function find(steward: Steward, { person }: Principal, id?: string): Promise<UndoEntry> {
-  if (id !== undefined) {
-    const entry = (await steward.store.get(undoKey(person, id))) as UndoEntry | undefined;
-    if (!entry) throw new StewardError("not_found", "There is no such change", { hint: "steward undo --list shows what can be undone." });
-    return entry;
-  }
-  const newest = (await steward.store.list(undoKey(person, "")))
-    .map(({ value }) => value as UndoEntry)
-    .findLast(({ state, tool }) => state === "done" && tool !== "undo");
-  if (!newest) throw new StewardError("not_found", "There is nothing to undo");
-  return newest;
+/** What may not be written may not be written by an undo: blocked paths, Steward's own files, for a tool also what was not approved. */
+async function refuse(steward: Steward, computer: Computer, { entry, granted }: Wanted): Promise<void> {
+  if (entry.state === "undone") throw new StewardError("conflict", `This was undone already: ${entry.summary}`);
+  if (entry.state === "impossible") throw new StewardError("conflict", `This can't be undone: ${entry.reason ?? entry.summary}`);
+  if (pathsOf(entry).length === 0) return;
+  if (!sameFiles(entry, computer))
+    throw new StewardError("conflict", `This was made in ${entry.mode} mode, on other files than those of ${computer.mode} mode`, {
+      hint: `Switch back to ${entry.mode} mode to undo it.`,
+    });
+  if (granted && !steward.permissions.read().capabilities.filesystem.enabled)
+    throw new StewardError("denied", "Permission denied: filesystem is switched off", {
+      hint: "It can be switched on at the settings page, under Permissions.",
+    });
+  for (const scope of await scopesOf(steward, computer, entry))
+    if (granted && !granted.some((one) => covers(one, scope)))
+      throw new StewardError("denied", `Permission denied: undoing "${entry.summary}" was not approved`);
 }
+
+/** Guarded and full are the same machine; a contained computer is another. */
+const sameFiles = ({ mode }: UndoEntry, computer: Computer): boolean =>
+  mode === undefined || (mode === "contained") === (computer.mode === "contained");
+
+function pathsOf({ change }: UndoEntry): string[] {
+  if (change.type === "document" || change.type === "command") return [];
+  return change.type === "moved" ? [change.from, change.to] : [change.path];
+}
+
+/** Throws denied for a path that may not be touched now. */
+async function scopesOf(steward: Steward, computer: Computer, entry: UndoEntry): Promise<string[]> {
+  const rules = reach(steward, computer);
+  const scopes = new Set<string>();
+  for (const path of pathsOf(entry)) {
+    const at = await rules.named(path);
+    await rules.refuseTree(at);
+    const scope = await rules.scope(at, true);
+    if (scope) scopes.add(scope);
+  }
+  return [...scopes];
+}
+
+/** The entry of that id, or the newest that was not undone: when that one can't be, this is said, and which can. */
+async function find(steward: Steward, whose: Whose, id?: string): Promise<UndoEntry> {
+  if (id !== undefined) {
+    const entry = (await steward.store.get(undoKey(whose.person, id))) as UndoEntry | undefined;
+    if (entry && (whose.session === undefined || entry.session === whose.session)) return entry;
+    const where = whose.session === undefined ? "" : " in this session";
+    throw new StewardError("not_found", `There is no such change${where}`, { hint: "steward undo --list shows what can be undone." });
+  }
+  let first: UndoEntry | undefined;
+  for await (const entry of newestFirst(steward, whose)) {
+    if (entry.tool === "undo" || entry.state === "undone") continue;
+    if (first === undefined && entry.state === "done") return entry;
+    first ??= entry;
+    if (entry.state === "done") throw stuck(first, `Before it, "${entry.summary}" can be undone: its id is ${entry.id}.`);
+  }
+  throw first ? stuck(first, "No change before it can be undone.") : new StewardError("not_found", "There is nothing to undo");
+}
+
+const stuck = ({ summary, reason }: UndoEntry, hint: string): StewardError =>
+  new StewardError("conflict", `The newest change can't be undone: ${summary}${reason ? ` (${reason})` : ""}`, { hint });
 
 async function reverse(steward: Steward, who: Principal, entry: UndoEntry, computer: Computer): Promise<void> {
   const { change } = entry;
   if (change.type === "document") {
+    if (entry.tool === "sessions") return bringBack(steward, change.key);
     await steward.store.commit(change.before === undefined ? { drop: [change.key] } : { put: { [change.key]: change.before } });
     return;
   }
@@ -138,6 +259,12 @@ async function reverse(steward: Steward, who: Principal, entry: UndoEntry, compu
   }
   await setAside(computer, journal, change.path);
   await computer.move(change.kept, change.path);
+}
+
+/** A session that was deleted; what happened to it since stays. */
+async function bringBack({ store }: Steward, key: string): Promise<void> {
+  if ((await store.get(key)) === undefined) throw new StewardError("not_found", "Its seven days are over, so its log was erased");
+  await store.commit({ merge: { [key]: { deletedAt: null } } });
 }
 
 /** Keeps what stands at `path` now, if anything, so that the older state can take its place. */
@@ -156,15 +283,14 @@ async function moveBack(computer: Computer, { from, to }: { from: string; to: st
   await computer.move(to, from);
 }
 
-/** Drops entries older than the setting together with what they kept. */
+/** Drops entries older than the setting together with what they kept; those of another computer when it is there again. */
 export async function forgetOld(steward: Steward, who: Principal): Promise<number> {
   const before = steward.now() - steward.settings.config().undo.keepDays * 86_400_000;
-  const old = (await steward.store.list(undoKey(who.person, ""))).map(({ value }) => value as UndoEntry).filter(({ at }) => at < before);
   const computer = await steward.computer(who);
-  for (const { id } of old) {
-    const folder = `${keptFolder(steward, computer)}/${id}`;
-    if (await computer.stat(folder)) await computer.remove(folder);
-  }
-  if (old.length > 0) await steward.store.commit({ drop: old.map(({ id }) => undoKey(who.person, id)) });
+  const old = (await steward.store.list(undoKey(who.person, "")))
+    .map(({ value }) => value as UndoEntry)
+    .filter((entry) => entry.at < before && sameFiles(entry, computer));
+  for (const { id } of old) await dropKept(steward, computer, id);
+  if (old.length > 0) await steward.store.commit({ drop: old.flatMap(keysOf) });
   return old.length;
 }

@@ -68,7 +68,7 @@ export function sqlStore(sql: Sql, now: () => number): AuditedStore {
       return seen && sql.write(() => take(worker, seen, { kinds, at: now(), leaseMs }), { alone: true });
     },
     get: (key) => sql.read(document(key)),
-    list: (prefix) => sql.read(documents(prefix)),
+    list: (prefix, range = {}) => sql.read(documents(prefix, range.last)),
     search: (person, words, limit) => sql.read(search(sql.words, person, { words, limit })),
     jobs: () => sql.read(counts(now())),
     publish: (session, event) => sql.publish(session, event),
@@ -131,8 +131,11 @@ function* document(key: string): Steps<unknown> {
   return row && parse(row["value"], `document ${key}`);
 }
 
-function* documents(prefix: string): Steps<{ key: string; value: unknown }[]> {
-  const [rows = []] = yield [["SELECT key, value FROM docs WHERE key >= $1 AND key < $2 ORDER BY key", prefix, `${prefix}\u{10ffff}`]];
+function* documents(prefix: string, last?: number): Steps<{ key: string; value: unknown }[]> {
+  const order = last === undefined ? "ASC" : "DESC";
+  const sql = `SELECT key, value FROM docs WHERE key >= $1 AND key < $2 ORDER BY key ${order} LIMIT $3`;
+  const [rows = []] = yield [[sql, prefix, `${prefix}\u{10ffff}`, last ?? Number.MAX_SAFE_INTEGER]];
+  if (last !== undefined) rows.reverse();
   return rows.map((row) => ({ key: String(row["key"]), value: parse(row["value"], `document ${row["key"]}`) }));
 }
 

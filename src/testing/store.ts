@@ -197,5 +197,7 @@ function documents(check: Check): void {
       keys.slice(1, -2).map((key) => ({ key, value: { key } })),
     );
     assert.deepEqual([await store.list("p/%"), (await store.list("p/a")).length], [[], 2]);
+    const newest = async (last: number) => (await store.list("p/", { last })).map(({ key }) => key);
+    assert.deepEqual([await newest(0), await newest(2), (await newest(100)).length], [[], keys.slice(-4, -2), keys.length - 3]);
   });
 }

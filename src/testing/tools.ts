@@ -17,6 +17,8 @@ export interface TrialOptions {
   signal?: AbortSignal;
   /** Taken one by one by `ask`; none left means that nobody answers. */
   answers?: string[];
+  /** Applications that may not be used, by any of their names. */
+  blocked?: string[];
   /** What `undo` gives back. */
   undo?: { id: string; summary: string; state: string; reason?: string }[];
   /** What a search of earlier messages finds. */
@@ -47,6 +49,10 @@ export function toolTrial(computer: Computer, options: TrialOptions = {}): ToolT
       return answer;
     },
     memory: memoryOf(trial.facts, options.said ?? []),
+    mayUse(names) {
+      const blocked = names.find((name) => options.blocked?.includes(name));
+      if (blocked !== undefined) throw new StewardError("denied", `Permission denied: ${blocked} is a blocked app`);
+    },
     async undo(id) {
       trial.undone.push(id);
       return options.undo ?? [];

@@ -1,13 +1,15 @@
 // Fetches one page as text, through the one outbound client, which decides what may be reached. Browsing is another tool's.
 import * as z from "zod/mini";
-import type { Tool } from "../core/ports.ts";
+import type { Fetch, Tool } from "../core/ports.ts";
 import { StewardError, messageOf } from "../std/error.ts";
 import { clip, oneLine, visible } from "../std/text.ts";
+import { plainHost, webAddress } from "../std/web-address.ts";
 import { pageText } from "./page.ts";
 
 const MOST_BYTES = 5 * 1024 * 1024;
 const MOST_TEXT = 20_000;
 const TIMEOUT_MS = 20_000;
+const MOST_REDIRECTS = 5;
 
 const input = z.object({ url: z.string() });
 const fetchPage: Tool<z.infer<typeof input>> = {
@@ -20,10 +22,7 @@ const fetchPage: Tool<z.infer<typeof input>> = {
     const address = addressOf(url);
     const late = AbortSignal.timeout(TIMEOUT_MS);
     try {
-      const response = await fetch(address.href, {
-        signal: AbortSignal.any([signal, late]),
-        headers: { accept: "text/html, text/*;q=0.9, application/json;q=0.9, application/xml;q=0.8" },
-      });
+      const response = await request(fetch, address, AbortSignal.any([signal, late]));
       return await read(response, address);
     } catch (error) {
       if (late.aborted && !signal.aborted)
@@ -37,10 +36,36 @@ const fetchPage: Tool<z.infer<typeof input>> = {
 const reason = (error: unknown): string =>
   (error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : "") || messageOf(error);
 
+/** Follows redirects as long as they stay on the host; another host is another question, which the gate has to see first. */
+async function request(fetch: Fetch, address: URL, signal: AbortSignal): Promise<Response> {
+  let at = address;
+  for (let hops = 0; ; hops++) {
+    const response = await fetch(at.href, {
+      signal,
+      redirect: "manual",
+      headers: { accept: "text/html, text/*;q=0.9, application/json;q=0.9, application/xml;q=0.8" },
+    });
+    const to = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get("location") : null;
+    const next = to === null ? URL.parse(response.url || at.href) : URL.parse(to, at);
+    if (to !== null || (next && !sameHost(next, address))) await response.body?.cancel();
+    if (!next) throw new StewardError("unavailable", `${at.host} redirects to what is not an address`);
+    if (!sameHost(next, address))
+      throw new StewardError("conflict", `${address.host} redirects to ${oneLine(visible(next.href), 2000)}`, {
+        hint: "That is another site: fetch its address if it is wanted.",
+      });
+    if (to === null) return response;
+    if (hops === MOST_REDIRECTS) throw new StewardError("unavailable", `${address.host} redirects too often`);
+    at = addressOf(next.href);
+  }
+}
+
+const sameHost = (one: URL, other: URL): boolean => siteOf(one) === siteOf(other);
+/** `www.` in front is the same site: whoever holds the name holds both. */
+const siteOf = ({ hostname }: URL): string => plainHost(hostname).replace(/^www\./, "");
+
 function addressOf(text: string): URL {
-  const plain = text.trim();
-  const url = URL.parse(/^[a-z][a-z0-9+.-]*:/i.test(plain) ? plain : `https://${plain}`);
-  if (!url) throw new StewardError("invalid", `Not a web address: ${oneLine(visible(plain), 200)}`);
+  const url = webAddress(text);
+  if (!url) throw new StewardError("invalid", `Not a web address: ${oneLine(visible(text.trim()), 200)}`);
   if (url.protocol !== "http:" && url.protocol !== "https:")
     throw new StewardError("invalid", `Only http and https addresses can be fetched, not ${url.protocol}`);
   if (url.username || url.password) throw new StewardError("invalid", "An address with a user name or password in it can't be fetched");

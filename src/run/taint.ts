@@ -1,0 +1,25 @@
+// Whether a session has seen words that others may have written. What follows from that is decided by approval.ts.
+import type { Stored } from "../core/events.ts";
+import type { ToolResult } from "../core/types.ts";
+import type { Steward } from "./steward.ts";
+
+/** Kept beside the log, because a compacted window no longer shows the results themselves. */
+export const taintKey = (session: string): string => `tainted/${session}`;
+
+/** Steward's own tools whose results are Steward's words or the person's. Every other tool brings words of others. */
+const OWN_WORDS = new Set([
+  ...["write_file", "edit_file", "move_file", "delete_file", "create_directory", "file_info"],
+  ...["remember", "forget", "undo", "ask_person", "show_plan"],
+  ...["launch_application", "quit_application", "activate_application"],
+]);
+
+export const fromOutside = (tool: string, { success, output }: ToolResult): boolean =>
+  !OWN_WORDS.has(tool) && (success || (output !== null && output !== undefined));
+
+export async function isTainted({ store }: Steward, session: string, log: Stored[]): Promise<boolean> {
+  const seen = log.some(
+    ({ event }) =>
+      event.type === "item.completed" && event.item.kind === "tool" && event.item.result && fromOutside(event.item.call.tool, event.item.result),
+  );
+  return seen || (await store.get(taintKey(session))) === true;
+}
