@@ -54,7 +54,7 @@ export async function approvals(steward: Steward, scope: Scope, checked: Checked
   const needs = [
     ...(await outsideWrites(steward, checked, fields)),
     ...(await undoWrites(steward, scope, checked)),
-    ...(await afterUntrusted(steward, scope, fields)),
+    ...(await afterUntrusted(steward, scope, { tool: tool.name, fields })),
     ...network(computer, fields),
   ];
   for (const need of needs) await approve(steward, scope, call, need);
@@ -135,8 +135,12 @@ async function undoWrites(steward: Steward, { principal, session }: Scope, { too
 }
 
 /** Once something that others may have written was read, a new address or a lasting fact needs a person, unless the person named it. */
-async function afterUntrusted(steward: Steward, scope: Scope, fields: Record<string, unknown>): Promise<Need[]> {
-  const fact = typeof fields.text === "string" && Object.keys(fields).length === 1 ? fields.text : undefined;
+async function afterUntrusted(
+  steward: Steward,
+  scope: Scope,
+  { tool, fields }: { tool: string; fields: Record<string, unknown> },
+): Promise<Need[]> {
+  const fact = tool === "remember" && typeof fields.text === "string" ? fields.text : undefined;
   if (typeof fields.url !== "string" && fact === undefined) return [];
   const log = await scope.log();
   if (!(await isTainted(steward, scope.session, log))) return [];
@@ -145,7 +149,13 @@ async function afterUntrusted(steward: Steward, scope: Scope, fields: Record<str
   if (typeof fields.url === "string") {
     const host = plainHost(webAddress(fields.url)?.hostname ?? "");
     if (host !== "" && said.some((text) => hostsIn(text).has(host))) return [];
-    return [{ scope: `host:${host}`, lasts: "scope", prompt: `${after} fetch from ${host || "an address without a host"}, which you did not name` }];
+    return [
+      {
+        scope: `host:${host}`,
+        lasts: "scope",
+        prompt: `${after} fetch from ${host || "an address without a host"}, which you did not name`,
+      },
+    ];
   }
   if (fact === undefined || said.some((text) => text.toLowerCase().includes(fact.toLowerCase()))) return [];
   return [{ scope: "memory", lasts: "scope", prompt: `${after} remember something that you did not say` }];
@@ -158,8 +168,10 @@ export function refuseApp(steward: Steward, names: string[]): void {
     blocked: refusedApp(name, { ...restrictions, allowed_apps: ["*"] }),
     refused: refusedApp(name, restrictions),
   }));
-  const why = reasons.find(({ blocked }) => blocked)?.blocked ?? (reasons.every(({ refused }) => refused) ? reasons[0]?.refused : undefined);
-  if (why) throw new StewardError("denied", `Permission denied: ${why}`, { hint: "The lists are on the settings page, under Permissions." });
+  const why =
+    reasons.find(({ blocked }) => blocked)?.blocked ?? (reasons.every(({ refused }) => refused) ? reasons[0]?.refused : undefined);
+  if (why)
+    throw new StewardError("denied", `Permission denied: ${why}`, { hint: "The lists are on the settings page, under Permissions." });
 }
 
 async function approve(steward: Steward, scope: Scope, call: ToolCall, need: Need): Promise<void> {

@@ -18,11 +18,7 @@ interface Running {
   options: ExecOptions;
 }
 
-export async function checkedExec(
-  steward: Steward,
-  { computer, rules, scope }: Place,
-  { command, options }: Running,
-): Promise<ExecResult> {
+export async function checkedExec(steward: Steward, { computer, rules, scope }: Place, { command, options }: Running): Promise<ExecResult> {
   const { restrictions } = steward.permissions.read().capabilities.terminal;
   const refused = refusedCommand(command, restrictions);
   if (refused)
@@ -113,7 +109,7 @@ async function lookFor(computer: Computer, cwd: string, since: number): Promise<
   const seen: Seen = { changed: [], lost: [], whole: true };
   const top = await computer.stat(cwd).catch(() => undefined);
   const folders = top ? [top] : [];
-  for (let left = LOOK_AT; folders.length > 0; ) {
+  for (let left = LOOK_AT; folders.length > 0;) {
     if (left <= 0) return { ...seen, whole: false };
     const folder = folders.shift()!;
     const entries = await computer.list(folder.path, left).catch((): FileInfo[] => []);

@@ -19,7 +19,10 @@ export const fromOutside = (tool: string, { success, output }: ToolResult): bool
 export async function isTainted({ store }: Steward, session: string, log: Stored[]): Promise<boolean> {
   const seen = log.some(
     ({ event }) =>
-      event.type === "item.completed" && event.item.kind === "tool" && event.item.result && fromOutside(event.item.call.tool, event.item.result),
+      event.type === "item.completed" &&
+      event.item.kind === "tool" &&
+      event.item.result &&
+      fromOutside(event.item.call.tool, event.item.result),
   );
   return seen || (await store.get(taintKey(session))) === true;
 }
