@@ -134,7 +134,7 @@ function broken(stderr: string, { cwd }: Inside): StewardError {
       ?.replace(/^bwrap: /, "") ?? "";
   if (line.startsWith("Can't chdir")) return new StewardError("not_found", `The folder ${cwd} does not exist for commands`);
   return new StewardError("unavailable", `The sandbox could not be made: ${line || "bubblewrap gave no reason"}`, {
-    hint: "steward doctor says what is missing.",
+    hint: "steward start --test says what is missing.",
   });
 }
 

@@ -54,7 +54,7 @@ export const settings = {
   },
   "secrets.remove": async ({ steward, id }) => {
     if (!(await steward.secrets.names()).includes(id))
-      throw new StewardError("not_found", "There is no such secret", { hint: "steward config secrets lists the names." });
+      throw new StewardError("not_found", "There is no such secret", { hint: "steward secret list shows the names." });
     await steward.secrets.remove(id);
     await steward.models.forget();
     return { success: true };
