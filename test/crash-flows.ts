@@ -7,7 +7,7 @@ import type { Event } from "../src/core/events.ts";
 import type { Tool } from "../src/core/ports.ts";
 import type { Store } from "../src/core/store.ts";
 import { answerAsk, openAsks } from "../src/run/asks.ts";
-import { receive, say } from "../src/run/inbox.ts";
+import { cancelTurn, receive, say } from "../src/run/inbox.ts";
 import { makeSession } from "../src/run/sessions.ts";
 import type { Steward } from "../src/run/steward.ts";
 import { startWorker } from "../src/run/worker.ts";
@@ -52,6 +52,16 @@ const work = (world: World): Tool<{ name: string }> => ({
   async run({ name }) {
     note(world, "ran", name);
     return { output: `did ${name}` };
+  },
+});
+/** Goes on until it is stopped, or until its process is gone. */
+const slow = (world: World, store: Mortal): Tool<{ name: string }> => ({
+  ...work(world),
+  name: "slow",
+  async run({ name }, { signal }) {
+    note(world, "ran", name);
+    while (!signal.aborted && !store.dead()) await new Promise((resolve) => setTimeout(resolve, 1));
+    return { output: "stopped" };
   },
 });
 const touch: Tool<{ path: string }> = {
@@ -139,6 +149,37 @@ export const flows: Flow[] = [
     },
   },
   {
+    name: "a turn that is cancelled while a tool runs",
+    script: (prompt) =>
+      prompt.includes("instead") ? [{ text: "other" }] : called(prompt) ? [{ text: "done" }] : [{ call: "slow", input: { name: "long" } }],
+    drive: async ({ steward }) => void (await say(steward, OWNER, speak("go", "k1"))),
+    async beside({ steward, store, world }) {
+      for (let tries = 0; tries < 400 && !store.dead() && noted(world, "ran").length === 0; tries++)
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      const before = await store.events(SESSION);
+      if (!before.some(({ event }) => event.type === "message.received" && event.key === "k2")) await cancelTurn(steward, OWNER, SESSION);
+      await say(steward, OWNER, speak("this instead", "k2"));
+    },
+    check(events, world, where) {
+      assert.equal(count(events, "message.received"), 2, where);
+      const ends = events.flatMap((event) => (event.type === "turn.completed" ? [event] : []));
+      const started = events.flatMap((event) => (event.type === "turn.started" ? [event.turn] : []));
+      assert.deepEqual(
+        ends.map(({ turn }) => turn),
+        started,
+        `${where}: each turn ends once`,
+      );
+      const newest = events.findLastIndex(({ type }) => type === "message.received") + 1;
+      assert.ok(ends.at(-1)!.seen >= newest, `${where}: the last message was not read`);
+      assert.equal(texts(events).at(-1), "other", where);
+      const [result, ...more] = results(events);
+      const unknown = /not known whether/.test(result?.error ?? "");
+      assert.ok(noted(world, "ran").length === 1 || (unknown && noted(world, "ran").length === 0), `${where}: it ran twice or not at all`);
+      assert.ok(result?.output === "stopped" || unknown, `${where}: ${JSON.stringify(result)}`);
+      assert.equal(more.length, 0, where);
+    },
+  },
+  {
     name: "a steered turn",
     script(prompt) {
       const done = prompt.split('"tool-result"').length - 1;
@@ -186,7 +227,7 @@ export async function live(flow: Flow, store: Mortal, world: World): Promise<voi
   const steward = harness({
     store,
     model,
-    tools: [work(world), touch] as Tool[],
+    tools: [work(world), slow(world, store), touch] as Tool[],
     channels: { chat: channel },
     home: world.home,
     now: world.now,

@@ -116,7 +116,7 @@ async function listen({ store, log }: Steward, signal: AbortSignal, on: { jobs()
 
 /** A lease that ran out while the machine slept, and that nobody had meanwhile, is simply taken up again; otherwise what runs here is over. */
 function goesOn({ job, hold }: Active, again: Job): boolean {
-  if (again.epoch !== job.epoch + 1 || hold.abort.signal.aborted) {
+  if (again.epoch !== job.epoch + 1 || hasCode(hold.abort.signal.reason, "stale")) {
     hold.abort.abort(new StewardError("stale", "Another worker had this job meanwhile"));
     return false;
   }
