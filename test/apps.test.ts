@@ -16,8 +16,8 @@ import { pick } from "../src/tools/apps/match.ts";
 
 const ok = (output: unknown): ToolOutput => ({ output });
 const bad = (error: string): ToolOutput => ({ output: null, error });
-const call = (computer: Computer, name: string, input: object = {}): Promise<ToolOutput> =>
-  use(apps, name, input, toolTrial(computer).context);
+const call = (computer: Computer, name: string, input: object = {}, blocked: string[] = []): Promise<ToolOutput> =>
+  use(apps, name, input, toolTrial(computer, { blocked }).context);
 
 async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
   const end = Date.now() + 15_000;
@@ -138,6 +138,11 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
       term("FieldNotes", "first words"),
     ]);
     const clock = entry("clock.desktop", ["Name=Clock", term("Clock", "tick")], "share/applications");
+    for (const blocked of ["org.example.Notes", "Field Notes", "xterm", "Text Editor"])
+      assert.deepEqual(
+        await call(computer, "launch_application", { app_name: "feldnotizen" }, [blocked]),
+        bad(`Permission denied: ${blocked} is a blocked app`),
+      );
     assert.deepEqual(await call(computer, "launch_application", { app_name: "field notes" }), ok("Launched field notes"));
     assert.deepEqual(await call(computer, "launch_application", { app_name: "clock" }), ok("Launched clock"));
     const names = await until("both windows", async () => {
@@ -212,12 +217,12 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
 
   test("names are data, whatever they hold", async () => {
     const bait = mark("pwned");
-    for (const app_name of [`"; touch ${bait}; "`, `$(touch ${bait})`, "--version", "-rf", "../../etc/passwd", "*", "%", "a' b"]) {
+    for (const app_name of ['"; touch pwned; "', "$(touch pwned)", "*", "%", "a' b"]) {
       const result = await call(computer, "launch_application", { app_name });
       assert.equal(result.error?.startsWith(`Failed to launch ${app_name}: No application has this name`), true, JSON.stringify(result));
       assert.match((await call(computer, "quit_application", { app_name, force: true })).error ?? "", /: It is not running/);
     }
-    for (const app_name of ["", " ", "a\nb", "a\0b", "x".repeat(201)])
+    for (const app_name of ["", " ", "a\nb", "a\0b", "x".repeat(201), "--version", "-rf", "../../etc/passwd", "/usr/bin/xterm"])
       assert.deepEqual(await call(computer, "launch_application", { app_name }), bad("Not the name of an application"));
     entry("-rf.desktop", ["Name=Dash", `Exec=touch "${mark("dash $(x) ; y")}"`]);
     const ran: string[][] = [];
@@ -345,7 +350,7 @@ if (script !== "" && args.slice(1).some((arg) => arg !== "Mail" && script.includ
 if (args.includes("Nope")) { if (program === "open") console.error("Unable to find application named 'Nope'"); process.exit(program === "open" ? 1 : 0); }
 if (script.includes("background only")) console.log("Finder\\nMail\\n-rf");
 if (script.includes("unix id")) console.log("4242");
-if (script.includes("path to application")) console.log("/Applications/" + args[1] + ".app/");
+if (script.includes("path to application")) console.log("/Applications/" + (args[1] === "mail" ? "Mail" : args[1]) + ".app/");
 `,
     { mode: 0o755 },
   );
@@ -373,23 +378,29 @@ if (script.includes("path to application")) console.log("/Applications/" + args[
   test("every name is an argument", async () => {
     const computer = await mac();
     assert.deepEqual(await call(computer, "launch_application", { app_name: "Mail" }), ok("Launched Mail"));
-    assert.deepEqual(ran(), [["open", "-a", "Mail"]]);
+    assert.deepEqual(ran(), [
+      ["osascript", "-", "Mail"],
+      ["open", "-a", "/Applications/Mail.app/"],
+    ]);
     assert.deepEqual(await call(computer, "list_running_apps"), ok(["Finder", "Mail", "-rf"]));
     assert.deepEqual(ran(), [["osascript", "-"]]);
-    for (const name of ["Mail", "-rf"]) {
+    for (const name of ["Mail"]) {
       assert.deepEqual(await call(computer, "activate_application", { app_name: name }), ok(`Activated ${name}`));
       assert.deepEqual(ran(), [
         ["osascript", "-"],
+        ["osascript", "-", name],
         ["osascript", "-", name],
       ]);
       assert.deepEqual(await call(computer, "quit_application", { app_name: name }), ok(`Quit ${name}`));
       assert.deepEqual(ran(), [
         ["osascript", "-"],
         ["osascript", "-", name],
+        ["osascript", "-", name],
       ]);
       assert.deepEqual(await call(computer, "quit_application", { app_name: name, force: true }), ok(`Force quit ${name}`));
       assert.deepEqual(ran(), [
         ["osascript", "-"],
+        ["osascript", "-", name],
         ["osascript", "-", name],
         ["kill", "-KILL", "4242"],
       ]);
@@ -403,21 +414,37 @@ if (script.includes("path to application")) console.log("/Applications/" + args[
         ["osascript", "-", name],
       ]);
     }
-    for (const name of [`x" & (do shell script "id") & "`, "$(id)", "-e quit"]) {
+    for (const name of [`x" & (do shell script "id") & "`, "$(id)"]) {
       await call(computer, "launch_application", { app_name: name });
       await call(computer, "get_app_info", { app_name: name });
       assert.deepEqual(ran(), [
-        ["open", "-a", name],
+        ["osascript", "-", name],
+        ["open", "-a", `/Applications/${name}.app/`],
         ["osascript", "-", name],
         ["osascript", "-"],
       ]);
     }
   });
+  test("a blocked application is not reached by another of its names, by a path or by an option", async () => {
+    const computer = await mac();
+    for (const [name, app_name] of [
+      ["launch_application", "mail"],
+      ["quit_application", "mail"],
+      ["activate_application", "mail"],
+      ["get_app_info", "mail"],
+    ] as const) {
+      assert.deepEqual(await call(computer, name, { app_name }, ["Mail"]), bad("Permission denied: Mail is a blocked app"));
+      assert.ok(!ran().some(([program]) => program !== "osascript"), name);
+    }
+    for (const app_name of ["/System/Applications/Mail.app", "-rf", "../Mail"])
+      assert.deepEqual(await call(computer, "launch_application", { app_name }), bad("Not the name of an application"));
+    assert.deepEqual(ran(), []);
+  });
   test("failures", async () => {
     const computer = await mac();
     assert.deepEqual(
       await call(computer, "launch_application", { app_name: "Nope" }),
-      bad("Failed to launch Nope: Unable to find application named 'Nope'"),
+      bad("Failed to launch Nope: No application has this name"),
     );
     assert.deepEqual(
       await call(computer, "quit_application", { app_name: "Mial" }),

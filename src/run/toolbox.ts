@@ -134,7 +134,8 @@ async function run(
   { context, note, person }: { context: ToolContext; note: { cached: boolean }; person: string },
 ): Promise<ToolOutput> {
   if (tool.capability !== "applications") return tool.run(input, context);
-  const key = `${person}\0${tool.name}\0${JSON.stringify(input)}`;
+  const { restrictions } = steward.permissions.read().capabilities.applications;
+  const key = `${person}\0${tool.name}\0${JSON.stringify([input, restrictions.allowed_apps, restrictions.blocked_apps])}`;
   const known = tool.effect === "read" ? steward.caches.app.get(key, "") : undefined;
   if (known !== undefined) {
     note.cached = true;

@@ -1,19 +1,17 @@
-// Starts, stops and finds applications on the person's desktop. How each system does it is in apps/; which apps are allowed is decided before.
+// Starts, stops and finds applications on the person's desktop. How each system does it is in apps/; which apps are allowed is the gate's.
 import * as z from "zod/mini";
-import type { Computer } from "../core/computer.ts";
 import type { Tool, ToolContext } from "../core/ports.ts";
 import { StewardError } from "../std/error.ts";
 import type { Desktop } from "./apps/desktop.ts";
 import { linuxDesktop } from "./apps/linux.ts";
 import { macDesktop } from "./apps/macos.ts";
 
-const desktopOf = (computer: Computer, signal: AbortSignal): Desktop =>
-  computer.platform === "darwin" ? macDesktop(computer, signal) : linuxDesktop(computer, signal);
+const desktopOf = (context: ToolContext): Desktop => (context.computer.platform === "darwin" ? macDesktop(context) : linuxDesktop(context));
 
 /** Says what failed in front of why; a refusal is passed on as it is. */
-async function using<T>({ computer, signal }: ToolContext, what: string, act: (desktop: Desktop) => Promise<T>): Promise<T> {
+async function using<T>(context: ToolContext, what: string, act: (desktop: Desktop) => Promise<T>): Promise<T> {
   try {
-    return await act(desktopOf(computer, signal));
+    return await act(desktopOf(context));
   } catch (error) {
     if (!(error instanceof StewardError) || error.code === "denied") throw error;
     const { code, message, hint } = error;
@@ -21,9 +19,11 @@ async function using<T>({ computer, signal }: ToolContext, what: string, act: (d
   }
 }
 
+/** A path, or what a program would read as an option, is not a name: `open -a PATH` starts anything. */
 function nameIn(app_name: string): string {
   const name = app_name.trim();
-  if (name === "" || name.length > 200 || /\p{Cc}/u.test(name)) throw new StewardError("invalid", "Not the name of an application");
+  if (name === "" || name.startsWith("-") || name.includes("/") || name.length > 200 || /\p{Cc}/u.test(name))
+    throw new StewardError("invalid", "Not the name of an application");
   return name;
 }
 

@@ -1,4 +1,8 @@
 // What the application tools need of a desktop; linux.ts and macos.ts are the two there are.
+import type { ToolContext } from "../../core/ports.ts";
+
+/** What a desktop is made from. Every application that was found is shown to `mayUse`, by all its names, before anything is done with it. */
+export type Surroundings = Pick<ToolContext, "computer" | "signal" | "mayUse">;
 
 /** Each member takes a name as a person says it and gives back the application's own. All throw StewardError. */
 export interface Desktop {

@@ -2,7 +2,7 @@
 import type { Computer, ExecResult } from "../../core/computer.ts";
 import { StewardError } from "../../std/error.ts";
 import { visible } from "../../std/text.ts";
-import type { Desktop } from "./desktop.ts";
+import type { Desktop, Surroundings } from "./desktop.ts";
 import { entriesCommand, readEntries, type Entry } from "./entries.ts";
 import { pick, suggestion, type Named } from "./match.ts";
 
@@ -32,7 +32,7 @@ const PROBE =
 const DETACHED =
   'command -v "$1" >/dev/null || { printf "%s is not installed\\n" "$1" >&2; exit 127; }; shift; exec setsid "$@" </dev/null >/dev/null 2>&1';
 
-export function linuxDesktop(computer: Computer, signal: AbortSignal): Desktop {
+export function linuxDesktop({ computer, signal, mayUse }: Surroundings): Desktop {
   const run = (...argv: string[]): Promise<ExecResult> => computer.exec(argv, { desktop: true, signal, timeoutMs: 15_000 });
   const script = (text: string, ...argv: string[]): Promise<ExecResult> => run("sh", "-c", text, "sh", ...argv);
   const entries = async ({ folders }: Session): Promise<Entry[]> => readEntries((await run(...entriesCommand(folders))).stdout, folders);
@@ -40,6 +40,7 @@ export function linuxDesktop(computer: Computer, signal: AbortSignal): Desktop {
   const one = async (name: string): Promise<Running> => {
     const result = pick(name, await running(await sessionOf(computer, script)));
     if (!result.found) throw new StewardError("not_found", `It is not running${suggestion(result.near)}`);
+    mayUse(namesOf(result.found, result.found.entry));
     return result.found;
   };
   return {
@@ -47,6 +48,7 @@ export function linuxDesktop(computer: Computer, signal: AbortSignal): Desktop {
       const session = await sessionOf(computer, script);
       const result = pick(name, await entries(session));
       if (!result.found) throw new StewardError("not_found", `No application has this name${suggestion(result.near)}`);
+      mayUse(namesOf(result.found, result.found));
       await start(result.found, session, script);
       return result.found.name;
     },
@@ -80,6 +82,8 @@ export function linuxDesktop(computer: Computer, signal: AbortSignal): Desktop {
       const entry = open.found?.entry ?? installed.found;
       if (!open.found && !installed.found)
         throw new StewardError("not_found", `No application has this name${suggestion([...new Set([...open.near, ...installed.near])])}`);
+      if (open.found) mayUse(namesOf(open.found, entry));
+      else mayUse(namesOf(installed.found!, entry));
       const windows = open.found?.windows ?? [];
       return {
         name: open.found?.name ?? entry!.name,
@@ -91,6 +95,18 @@ export function linuxDesktop(computer: Computer, signal: AbortSignal): Desktop {
     },
   };
 }
+
+/** All that an application goes by: names, ids, the programs in its command line. */
+const namesOf = ({ labels }: Named, entry: Entry | undefined): string[] => [
+  ...new Set([...labels, ...(entry ? [...entry.labels, entry.id, `${entry.id}.desktop`, ...programsIn(entry.argv)] : [])]),
+];
+
+/** `env A=b xterm -e "sh x"` runs env, xterm, sh and x. */
+const programsIn = (argv: string[]): string[] =>
+  argv
+    .flatMap((word) => word.split(/\s+/))
+    .filter((word) => word !== "" && !/^-|^\w+=/.test(word))
+    .flatMap((word) => [word, word.split("/").at(-1)!]);
 
 type Run = (...argv: string[]) => Promise<ExecResult>;
 const pidsOf = (windows: Window[]): number[] => [...new Set(windows.flatMap(({ pid }) => (pid === undefined ? [] : [Number(pid)])))];

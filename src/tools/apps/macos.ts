@@ -1,11 +1,11 @@
 // Applications of macOS by `open` and `osascript`. Names are arguments of fixed scripts, never part of one.
-import type { Computer } from "../../core/computer.ts";
 import { StewardError } from "../../std/error.ts";
-import type { Desktop } from "./desktop.ts";
+import type { Desktop, Surroundings } from "./desktop.ts";
 import { pick, suggestion } from "./match.ts";
 
+/** Two lines: where the application is and its bundle id; each empty when macOS does not say. */
 const ABOUT =
-  'on run argv\n  set appName to item 1 of argv\n  set appPath to ""\n  try\n    set appPath to POSIX path of (path to application appName)\n  end try\n  return appPath\nend run\n';
+  'on run argv\n  set appName to item 1 of argv\n  set appPath to ""\n  set appId to ""\n  try\n    set appPath to POSIX path of (path to application appName)\n  end try\n  try\n    set appId to id of application appName\n  end try\n  return appPath & linefeed & appId\nend run\n';
 const ACTIVATE = "on run argv\n  tell application (item 1 of argv) to activate\nend run\n";
 const QUIT = "on run argv\n  tell application (item 1 of argv) to quit\nend run\n";
 const LIST =
@@ -13,7 +13,7 @@ const LIST =
 const PIDS =
   'on run argv\n  tell application "System Events" to set pids to unix id of every application process whose name is (item 1 of argv)\n  set AppleScript\'s text item delimiters to linefeed\n  return pids as text\nend run\n';
 
-export function macDesktop(computer: Computer, signal: AbortSignal): Desktop {
+export function macDesktop({ computer, signal, mayUse }: Surroundings): Desktop {
   const run = async (argv: string[], stdin?: string): Promise<string> => {
     const { code, stdout, stderr, timedOut } = await computer.exec(argv, {
       desktop: true,
@@ -35,12 +35,20 @@ export function macDesktop(computer: Computer, signal: AbortSignal): Desktop {
       (await list()).map((running) => ({ name: running, labels: [running] })),
     );
     if (!result.found) throw new StewardError("not_found", `It is not running${suggestion(result.near)}`);
+    mayUse(namesOf(result.found.name, await about(result.found.name)));
     return result.found.name;
+  };
+  const about = async (name: string): Promise<About> => {
+    const [path = "", id = ""] = (await osascript(ABOUT, name)).split("\n");
+    return { path, id };
   };
   const pids = async (name: string): Promise<string[]> => (await osascript(PIDS, name)).split("\n").filter((pid) => /^[1-9]\d+$/.test(pid));
   return {
     async launch(name) {
-      await run(["open", "-a", name]);
+      const found = await about(name);
+      if (found.path === "") throw new StewardError("not_found", "No application has this name");
+      mayUse(namesOf(name, found));
+      await run(["open", "-a", found.path]);
       return name;
     },
     async quit(name, force) {
@@ -56,13 +64,15 @@ export function macDesktop(computer: Computer, signal: AbortSignal): Desktop {
       return app;
     },
     async info(name) {
-      const path = await osascript(ABOUT, name);
+      const found = await about(name);
+      const { path } = found;
       const result = pick(
         name,
         (await list()).map((running) => ({ name: running, labels: [running] })),
       );
       if (path === "" && !result.found) throw new StewardError("not_found", `No application has this name${suggestion(result.near)}`);
       const running = result.found?.name;
+      mayUse([...namesOf(name, found), ...(running === undefined ? [] : [running])]);
       return {
         name: running ?? name,
         path: path || null,
@@ -72,3 +82,14 @@ export function macDesktop(computer: Computer, signal: AbortSignal): Desktop {
     },
   };
 }
+
+interface About {
+  path: string;
+  id: string;
+}
+
+/** The folder that an application is tells its real name, whatever it was called by. */
+const namesOf = (name: string, { path, id }: About): string[] => {
+  const folder = path.replace(/\/+$/, "").split("/").at(-1) ?? "";
+  return [...new Set([name, folder, folder.replace(/\.app$/i, ""), id])].filter((one) => one !== "");
+};
