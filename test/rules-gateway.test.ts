@@ -88,6 +88,16 @@ describe("rules of the gateway", () => {
     );
   });
 
+  test("S-10 a cookie of the same name that another port set does not shut the owner out, and is none itself", async () => {
+    const own = await cookie();
+    const tossed = `${own.split("=")[0]}=tossed`;
+    const status = async (header: string) => (await raw(url, { path: "/api/me", headers: { cookie: header } })).status;
+    assert.deepEqual(
+      await Promise.all([`${tossed}; ${own}`, `${own}; ${tossed}`, tossed, `${tossed}; ${tossed}`].map(status)),
+      [200, 200, 401, 401],
+    );
+  });
+
   test("S-10 a cookie is no bearer token and a token no cookie", async () => {
     const value = (await cookie()).split("=")[1]!;
     assert.equal((await raw(url, { path: "/api/me", headers: { authorization: `Bearer ${value}` } })).status, 401);

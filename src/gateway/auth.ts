@@ -9,6 +9,8 @@ import { refusal, unauthenticated } from "./status.ts";
 
 /** The person who owns this install. */
 export const OWNER = { person: "owner", role: "owner" } as const;
+/** Another server of this machine may set a cookie of the same name for a longer path; browsers then send it first. */
+const MOST_COOKIES = 4;
 const GUEST: Principal = { person: "guest", role: "guest", via: "local" };
 
 export interface Peer {
@@ -63,14 +65,17 @@ export function openAuth(steward: Steward, { localToken, port, loopback }: AuthO
     throw wrong(tries.count(clientKey(peer.address)), "This token is not valid");
   };
   const byCookie = async (header: string, peer: Peer): Promise<Caller | undefined> => {
-    const secret = header
+    const named = header
       .split(/; */)
       .map((part) => part.split("="))
-      .find(([key]) => key === name())?.[1];
-    const found = secret ? await findCredential(store, "cookie", { secret, now: now() }) : undefined;
-    if (!found) return undefined;
-    const caller: Caller = { principal: { person: found.doc.person, role: found.doc.role, via: "page" }, by: found.key, ambient: true };
-    return found.touched ? { ...caller, cookie: setCookie(secret!, COOKIE_MS / 1000, peer) } : caller;
+      .filter(([key]) => key === name());
+    for (const [, secret] of named.slice(0, MOST_COOKIES)) {
+      const found = secret ? await findCredential(store, "cookie", { secret, now: now() }) : undefined;
+      if (!found) continue;
+      const caller: Caller = { principal: { person: found.doc.person, role: found.doc.role, via: "page" }, by: found.key, ambient: true };
+      return found.touched ? { ...caller, cookie: setCookie(secret!, COOKIE_MS / 1000, peer) } : caller;
+    }
+    return undefined;
   };
   const isOpen = (): boolean => loopback && steward.settings.config().auth.local === "open";
 
