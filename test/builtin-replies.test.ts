@@ -151,6 +151,13 @@ const FAILED: [string, unknown, string, string][] = [
     "That did not work with `Safari`: Failed to launch Safari: no such app. Check the app's name, or whether it is installed.",
   ],
   [
+    "open Safari",
+    null,
+    "Failed to launch Safari: No graphical session: neither DISPLAY nor WAYLAND_DISPLAY is set where Steward runs",
+    "I can't reach the desktop: No graphical session: neither DISPLAY nor WAYLAND_DISPLAY is set where Steward runs.",
+  ],
+  ["run sleep 99", "", "Command was stopped", "`sleep 99` was stopped."],
+  [
     "delete a.txt",
     null,
     "Not run: the turn ended before.",

@@ -48,6 +48,8 @@ export function wrong(call: Call, result: Result): string {
     return `That needed a yes that I did not get, so I left it: ${sentence(error.replace(/^Permission denied: /i, ""))}`;
   if (/denied|not allowed|forbidden|refused|blocked|declined|not permitted|EACCES|EPERM/i.test(error)) return denied(call, error);
   if (call.tool === "execute_terminal_command") return command(call, result, error);
+  if (APPS.includes(call.tool) && /session|display|window manager|install the package/i.test(error))
+    return `I can't reach the desktop: ${sentence(error.replace(/^Failed to .+?: /, ""))}`;
   if (APPS.includes(call.tool))
     return `That did not work with ${named}: ${sentence(error)} ${call.tool === "launch_application" ? "Check the app's name, or whether it is installed." : "“What apps are running?” shows the names that I can use."}`;
   if (
@@ -89,6 +91,7 @@ function command(call: Call, { output }: Result, error: string): string {
   const status = /exit code: (-?\d+)/i.exec(error)?.[1];
   if (status === "127" || /command not found/i.test(text))
     return `There is no such command: ${ran}. It may have to be installed first.${shown}`;
+  if (error === "Command was stopped") return `${ran} was stopped.${shown}`;
   if (/timed out/i.test(error)) return `${ran} took too long and was stopped (${error}).${shown}`;
   return `${ran} failed (${status ? `exit code ${status}` : error}).${shown}`;
 }
