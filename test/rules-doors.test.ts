@@ -1,7 +1,8 @@
 // The security rules about hosts, origins, cookies and the local address, one test each by its name. The other rules of the gateway are in rules-gateway.test.ts.
 import assert from "node:assert/strict";
+import { networkInterfaces } from "node:os";
 import { after, before, describe, test } from "node:test";
-import { hostName, isLoopback, originAllowed } from "../src/gateway/addresses.ts";
+import { hostAllowed, hostName, isLoopback, originAllowed } from "../src/gateway/addresses.ts";
 import { openDoor } from "../src/gateway/door.ts";
 import { parseConfig } from "../src/core/config.ts";
 import { bytes, openChat, openPlace, type Place, raw } from "./gateway-place.ts";
@@ -43,6 +44,22 @@ describe("rules of the doors", () => {
       const { socket } = await openChat(url, headers);
       socket.terminate();
     }
+  });
+
+  test("S-02 a listener on every address is called by the addresses of this machine and nothing else", () => {
+    const config = parseConfig({});
+    const own = Object.values(networkInterfaces()).flatMap((found) => (found ?? []).map(({ address }) => address));
+    const written = own.map((address) => (address.includes(":") ? `[${address}]` : address));
+    const outer = written.filter((address) => !isLoopback(address.replace(/[[\]]/g, "")));
+    for (const host of ["0.0.0.0", "::"])
+      for (const address of written) {
+        assert.equal(hostAllowed(`${address}:7777`, { host, port: 7777 }, config), true, address);
+        assert.equal(originAllowed(`http://${address}:7777`, { host, port: 7777 }, config), true, address);
+        assert.equal(originAllowed(`http://${address}:3000`, { host, port: 7777 }, config), false, address);
+      }
+    for (const host of ["192.0.2.1", "0.0.0.0", "[::]", "evil.com", "localhost.evil.com"])
+      assert.equal(hostAllowed(host, { host: "0.0.0.0", port: 7777 }, config), false, host);
+    for (const host of outer) assert.equal(hostAllowed(host, { host: "127.0.0.1", port: 7777 }, config), false, host);
   });
 
   test("S-02 a Host that is not this server's is answered 421", async () => {

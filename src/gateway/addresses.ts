@@ -1,4 +1,5 @@
 // Host names, origins and peer addresses: which are loopback, which are this server's own.
+import { networkInterfaces } from "node:os";
 import type { Config } from "../core/config.ts";
 
 /** Lower case, without port, brackets, final dot; IPv4-mapped IPv6 as IPv4. Undefined when it is not a host. */
@@ -34,14 +35,18 @@ export interface Own {
   port: number;
 }
 
+const isEvery = (host: string): boolean => host === "0.0.0.0" || host === "::";
+/** A listener on every address is called by each of them; no name of others leads to a bare address. */
 const hostsOf = (own: Own, { server }: Config): string[] => [
-  own.host.toLowerCase(),
+  ...(isEvery(own.host)
+    ? Object.values(networkInterfaces()).flatMap((found) => (found ?? []).map(({ address }) => address))
+    : [own.host.toLowerCase()]),
   ...server.hosts.map((name) => name.toLowerCase().replace(/\.$/, "")),
 ];
 
 export function hostAllowed(host: string | undefined, own: Own, config: Config): boolean {
   const name = hostName(host);
-  return name !== undefined && (isLoopback(name) || (name !== "0.0.0.0" && name !== "::" && hostsOf(own, config).includes(name)));
+  return name !== undefined && (isLoopback(name) || (!isEvery(name) && hostsOf(own, config).includes(name)));
 }
 
 /** Own listener by every name it has, and those that the owner added. Exact texts only. */
