@@ -77,7 +77,7 @@ async function execCached(
   return result;
 }
 
-const LOOK_AT = 1000;
+const LOOK_AT = 500;
 const MOST_NAMED = 200;
 /** File times lag behind the clock by up to a tick of the system. */
 const TICK_MS = 20;
@@ -109,11 +109,11 @@ async function lookFor(computer: Computer, cwd: string, since: number): Promise<
   const seen: Seen = { changed: [], lost: [], whole: true };
   const top = await computer.stat(cwd).catch(() => undefined);
   const folders = top ? [top] : [];
-  for (let left = LOOK_AT; folders.length > 0;) {
-    if (left <= 0) return { ...seen, whole: false };
+  for (let left = LOOK_AT; folders.length > 0 && left > 0;) {
     const folder = folders.shift()!;
     const entries = await computer.list(folder.path, left).catch((): FileInfo[] => []);
     left -= entries.length;
+    seen.whole = left > 0;
     for (const info of entries)
       if (info.type === "dir") folders.push(info);
       else if (info.modified >= since || info.created >= since) seen.changed.push(info.path);

@@ -77,13 +77,16 @@ export async function getFile(
   return { file, stream: () => Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array> };
 }
 
-/** Puts a copy where the person's tools can read it: `uploads/<id>` in the workspace. */
+/** Puts a copy where the person's tools can read it: `uploads/<id>` in the workspace. Throws conflict when `uploads` is a link: it could lead anywhere. */
 export async function placeFile(steward: Steward, who: Principal, file: FilePart): Promise<void> {
   const computer = await steward.computer(who);
-  const to = `uploads/${file.id}`;
-  if (await computer.stat(to)) return;
+  const workspace = (await computer.stat(computer.workspace))?.path ?? computer.workspace;
+  // A full resolved path is followed by the computer without links, so what was planted in the workspace is refused, not followed.
+  const to = `${workspace}/uploads/${file.id}`;
+  const there = await computer.stat(to);
+  if (there?.path === to) return;
+  await computer.makeFolder(`${workspace}/uploads`);
   if (computer.mode === "contained") return computer.write(to, await fileBytes(steward, who, file.id));
-  await computer.makeFolder("uploads");
   await computer.copy(join(folderOf(steward, who.person), file.id), to);
 }
 

@@ -10,8 +10,9 @@ export function webAddress(text: string): URL | undefined {
 export function hostsIn(text: string): Set<string> {
   const hosts = new Set<string>();
   for (const word of text.split(/[^\p{L}\p{M}\p{N}.-]+/u)) {
-    const host = word.length > 2 && word.length < 256 && word.includes(".") ? URL.parse(`https://${word}`)?.hostname : undefined;
-    if (host) hosts.add(plainHost(host));
+    const name = word.length < 256 && word.includes(".") ? plainHost(word) : "";
+    const host = name === "" ? undefined : URL.parse(`https://${name}`)?.hostname;
+    if (host) hosts.add(host);
   }
   return hosts;
 }
