@@ -11,6 +11,7 @@ import { say } from "../src/run/inbox.ts";
 import { makeSession, sessionEvents } from "../src/run/sessions.ts";
 import { openSettings } from "../src/run/settings.ts";
 import { startWorker } from "../src/run/worker.ts";
+import { failureOf } from "../src/std/error.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
 import { scripted, type Said } from "../src/testing/scripted.ts";
 import files from "../src/tools/files.ts";
@@ -21,8 +22,8 @@ import { harness, OWNER, temporary } from "./harness.ts";
 const main = join(import.meta.dirname, "..", "src", "main.ts");
 const CANARY = "canary-5f2c9d";
 
-/** A turn of these calls; `answer` is asked about each question as it comes. Gives the questions and the results. */
-async function turn(calls: Said[], answer: (ask: Ask) => Parameters<typeof answerAsk>[3], home = temporary()) {
+/** A turn of these calls; `answers` are tried in order for each question as it comes. Gives the questions, the codes of refused answers, and the results. */
+async function turn(calls: Said[], answers: (ask: Ask) => Parameters<typeof answerAsk>[3][], home = temporary()) {
   const model = scripted((_, count) => (count === 0 ? calls : [{ text: "ok" }]));
   const steward = harness({ store: await sqlite(":memory:"), model, tools: [...files, ...terminal] as Tool[], home });
   const worker = startWorker(steward, { name: "w", auto: false });
@@ -31,44 +32,50 @@ async function turn(calls: Said[], answer: (ask: Ask) => Parameters<typeof answe
   const state = { over: false };
   const done = worker.drain().finally(() => (state.over = true));
   const asks: Ask[] = [];
-  await eventually(async () => {
+  const refusals: string[] = [];
+  const look = async (): Promise<boolean> => {
     const [ask] = await openAsks(steward, OWNER);
-    if (ask && !asks.some(({ id }) => id === ask.id)) {
-      asks.push(ask);
-      await answerAsk(steward, OWNER, ask.id, answer(ask));
-    }
+    if (!ask || asks.some(({ id }) => id === ask.id)) return state.over;
+    asks.push(ask);
+    for (const answer of answers(ask))
+      await answerAsk(steward, OWNER, ask.id, answer).catch((error: unknown) => void refusals.push(failureOf(error).code));
     return state.over;
-  }, 30_000);
+  };
+  await eventually(look, 30_000).finally(() => worker.stop(1000));
   await done;
   const { events } = await sessionEvents(steward, OWNER, session, {});
   const results = events.flatMap(({ event }) =>
     event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result!] : [],
   );
-  return { steward, asks, results };
+  return { steward, asks, refusals, results };
 }
 
-test("S-38 S-43 no lasting answer is about the text of a command: the only one on offer is the network", async () => {
+test("S-38 S-43 no lasting answer is on offer for any command, and one that is given all the same is refused", async () => {
   const commands = [
     "python3 -c 1",
     "npx x",
-    "env sh -c 1",
+    "env sh -c true",
     "time true",
     "flock f true",
     "script -c true",
     "busybox true",
     "xargs true",
     "find . -exec true +",
+    "true",
   ];
   const input = commands.map((command) => ({ call: "execute_terminal_command", input: { command, network: true } }));
-  const { steward, asks } = await turn(input, () => ({ choice: "allow", for: "scope", until: Date.now() + 60_000 }));
-  assert.deepEqual([...new Set(asks.map(({ scope }) => scope))], ["network"]);
+  const { steward, asks, refusals } = await turn(input, () => [
+    { choice: "allow", for: "scope", until: Date.now() + 60_000 },
+    { choice: "allow", for: "once" },
+  ]);
   assert.deepEqual(
-    (await listGrants(steward, OWNER)).map(({ scope }) => scope),
-    ["network"],
+    asks.map(({ shows, scope }) => [shows, scope]),
+    commands.map((command) => [command, undefined]),
   );
-  const refused = await turn([{ call: "execute_terminal_command", input: { command: "env sudo true", network: true } }], () => ({
-    choice: "allow",
-  }));
+  assert.deepEqual([refusals, await listGrants(steward, OWNER)], [commands.map(() => "invalid"), []]);
+  const refused = await turn([{ call: "execute_terminal_command", input: { command: "env sudo true", network: true } }], () => [
+    { choice: "allow" },
+  ]);
   assert.match(refused.results[0]?.error ?? "", /sudo is not allowed/);
 });
 
@@ -80,7 +87,7 @@ test("S-40 an approved write fails when its folder leads elsewhere by then", asy
     () => {
       renameSync(join(home, "asked"), join(home, "moved"));
       symlinkSync("other", join(home, "asked"));
-      return { choice: "allow" };
+      return [{ choice: "allow" }];
     },
     home,
   );
