@@ -279,6 +279,25 @@ test("S-115 a broken config.json does not stop the start: the last good one hold
   assert.match(settings.problem() ?? "", /server.port/);
 });
 
+test("S-115 a broken permissions.json opens nothing: the last good one holds over a restart, without one everything is off", () => {
+  const path = join(temporary(), "permissions.json");
+  openPermissions(path).toggle("terminal", false);
+  const good = readFileSync(path, "utf8");
+  writeFileSync(path, good.replace(/\}\s*$/, ",}"));
+  const permissions = openPermissions(path);
+  assert.deepEqual([permissions.read().capabilities.terminal.enabled, permissions.read().capabilities.filesystem.enabled], [false, true]);
+  assert.match(permissions.problem() ?? "", /last good permissions stay in force/);
+  assert.throws(() => permissions.toggle("terminal", true), { code: "conflict" });
+  writeFileSync(path, good);
+  permissions.toggle("terminal", true);
+  assert.equal(permissions.read().capabilities.terminal.enabled, true);
+  const alone = join(temporary(), "permissions.json");
+  writeFileSync(alone, "{");
+  const none = openPermissions(alone);
+  assert.ok(Object.values(none.read().capabilities).every(({ enabled }) => !enabled));
+  assert.match(none.problem() ?? "", /everything is switched off/);
+});
+
 test("S-116 when the log can't be written, nothing is run", async () => {
   const ran: string[] = [];
   const tool: Tool = { ...tools[0]!, name: "effect", capability: "none", run: async () => (ran.push("x"), { output: "" }) };

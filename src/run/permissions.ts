@@ -1,9 +1,8 @@
 // permissions.json: six switches with their restrictions. Read again whenever the file changes, merged, never replaced.
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import * as z from "zod/mini";
 import { refusePrototype } from "../core/config.ts";
 import { messageOf, StewardError } from "../std/error.ts";
+import { readObject, versionOf, writePrivate } from "./json-file.ts";
 
 export const CAPABILITIES = ["terminal", "filesystem", "applications", "browser", "system", "ui_control"] as const;
 export type CapabilityName = (typeof CAPABILITIES)[number];
@@ -61,28 +60,39 @@ export const defaultPermissions = (): PermissionTable => ({
   ui_control: { enabled: false, restrictions: none() },
 });
 
+/** What holds when nobody can know what the owner wanted. */
+const nothing = (): PermissionTable =>
+  Object.fromEntries(Object.entries(defaultPermissions()).map(([name, one]) => [name, { ...one, enabled: false }])) as PermissionTable;
+
 export function openPermissions(path: string): Permissions {
-  const state: { table: PermissionTable; version: string; problem?: string } = { table: defaultPermissions(), version: "" };
-  const read = (): PermissionTable => {
-    const version = versionOf(path);
-    if (version === state.version) return state.table;
-    state.version = version;
-    try {
-      state.table = merged(defaultPermissions(), version === "none" ? {} : JSON.parse(readFileSync(path, "utf8")));
-      delete state.problem;
-    } catch (error) {
-      state.problem = `${path} is not valid, so the last good permissions stay in force: ${messageOf(error)}`;
-    }
-    return state.table;
-  };
-  const write = (value: unknown): void => {
-    const table = merged(read(), value);
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.new`, `${JSON.stringify({ capabilities: table }, null, 2)}\n`, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+  const good = path.replace(/(?:\.json)?$/, ".last-good.json");
+  const state: { table?: PermissionTable; version: string; problem?: string } = { version: "" };
+  const keep = (table: PermissionTable): void => {
     state.table = table;
     state.version = versionOf(path);
     delete state.problem;
+  };
+  const read = (): PermissionTable => {
+    const version = versionOf(path);
+    if (state.table && version === state.version) return state.table;
+    try {
+      keep(merged(defaultPermissions(), version === "none" ? {} : readObject(path)));
+      if (version !== "none") writePrivate(good, { capabilities: state.table });
+    } catch (error) {
+      const known = state.table ?? lastGood(good);
+      state.table = known ?? nothing();
+      state.version = version;
+      state.problem = `${path} is not valid, so ${known ? "the last good permissions stay in force" : "everything is switched off"}: ${messageOf(error)}`;
+    }
+    return state.table!;
+  };
+  const write = (value: unknown): void => {
+    const table = merged(read(), value);
+    if (state.problem)
+      throw new StewardError("conflict", state.problem, { hint: "Correct the file, or remove it to begin with the defaults." });
+    writePrivate(path, { capabilities: table });
+    writePrivate(good, { capabilities: table });
+    keep(table);
   };
   read();
   return {
@@ -96,6 +106,14 @@ export function openPermissions(path: string): Permissions {
       write({ capabilities: { [capability]: { enabled } } });
     },
   };
+}
+
+function lastGood(path: string): PermissionTable | undefined {
+  try {
+    return merged(nothing(), readObject(path));
+  } catch {
+    return undefined;
+  }
 }
 
 function merged(table: PermissionTable, value: unknown): PermissionTable {
@@ -113,13 +131,4 @@ function merged(table: PermissionTable, value: unknown): PermissionTable {
       next[name] = { enabled: part.enabled ?? table[name].enabled, restrictions: { ...table[name].restrictions, ...part.restrictions } };
   }
   return next;
-}
-
-function versionOf(path: string): string {
-  try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${ino}:${size}:${mtimeMs}`;
-  } catch {
-    return "none";
-  }
 }

@@ -1,9 +1,10 @@
 // config.json in Steward's home: the file, the environment over it, the last good copy when it is broken, changes at once.
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { type Config, parseConfig, refusePrototype, valueAt, withKey } from "../core/config.ts";
+import { type Config, parseConfig, valueAt, withKey } from "../core/config.ts";
 import { messageOf, StewardError } from "../std/error.ts";
+import { readObject, versionOf, writePrivate } from "./json-file.ts";
 
 export interface Settings {
   /** What is in force: defaults, then the file, then the environment. A change by hand holds within a second. */
@@ -132,32 +133,9 @@ function environmentKeys({
   return { values, names };
 }
 
-function readObject(path: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new StewardError("invalid", `${path} must hold a JSON object`);
-  refusePrototype(value);
-  return value as Record<string, unknown>;
-}
-
-function writePrivate(path: string, value: unknown): void {
-  mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-}
-
 const leaves = (value: Record<string, unknown>, before = ""): string[] =>
   Object.entries(value).flatMap(([key, one]) =>
     typeof one === "object" && one !== null && !Array.isArray(one)
       ? leaves(one as Record<string, unknown>, `${before}${key}.`)
       : [`${before}${key}`],
   );
-
-function versionOf(path: string): string {
-  try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${ino}:${size}:${mtimeMs}`;
-  } catch {
-    return "none";
-  }
-}
