@@ -204,13 +204,26 @@ test("a message that comes while a retry waits burns no retry, and what failed a
   assert.deepEqual(await one.steward.store.jobs(), { due: 0, later: 0, running: 0 });
 });
 
-test("Stop ends a turn whose retry waits, at once", async () => {
-  const one = await start(() => [down]);
+test("a message that came while a retry waited is answered at once when that turn is stopped", async () => {
+  const one = await start((count) => (count === 0 ? [down] : [{ text: "here" }]));
   await one.say("first");
+  await one.worker.drain();
+  await one.say("second");
   await one.worker.drain();
   await cancelTurn(one.steward, OWNER, one.session);
   await one.worker.drain();
-  assert.deepEqual(await stops(one), ["cancelled"]);
+  assert.deepEqual(await stops(one), ["cancelled", "end"]);
+});
+
+test("Stop, or deleting the session, ends a turn whose retry waits, at once", async () => {
+  for (const end of [cancelTurn, removeSession]) {
+    const one = await start(() => [down]);
+    await one.say("first");
+    await one.worker.drain();
+    await end(one.steward, OWNER, one.session);
+    await one.worker.drain();
+    assert.deepEqual(await stops(one), ["cancelled"]);
+  }
 });
 
 // ---- Asks
