@@ -30,6 +30,7 @@ installed() {
 }
 if ! installed; then
   say "installing dependencies (npm ci)"
+  : >.dev # the launcher keeps the development packages from now on
   npm ci --include=dev --ignore-scripts --no-audit --no-fund --loglevel=error
   cp package-lock.json node_modules/.steward-lock
 fi

@@ -208,10 +208,19 @@ const blockedPaths = ({ permissions }: Steward, home: string): string[] =>
     )
     .filter((path) => path.startsWith("/"));
 
+const isLoopbackName = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
+
 async function warningsOf(steward: Steward): Promise<string[]> {
-  const { mode } = steward.settings.config().computer;
+  const { computer, server } = steward.settings.config();
+  const { mode } = computer;
   const sandbox = await steward.sandbox();
   return [
+    ...(isLoopbackName(server.host)
+      ? []
+      : [
+          `${server.host}: everybody on this network can reach the page, over plain HTTP. Put a proxy with TLS in front, or use 127.0.0.1.`,
+        ]),
+    ...(process.getuid?.() === 0 ? ["Steward runs as root: its sandboxes hold less then. An ordinary user is safer."] : []),
     ...(mode === "full"
       ? [`Full mode: commands run unconfined as ${userInfo().username}. steward config set computer.mode guarded goes back.`]
       : []),

@@ -130,7 +130,7 @@ export function parse(text: Value | undefined, where: string): unknown {
     return JSON.parse(String(text));
   } catch (cause) {
     throw new StewardError("unavailable", `The database is damaged: ${where} can't be read`, {
-      hint: "Run `steward doctor`; a backup brings the rest back.",
+      hint: "A backup of the database brings the rest back.",
       cause,
     });
   }
