@@ -106,6 +106,23 @@ test("T-027 after clearing, the history is empty under the same id", async () =>
   );
 });
 
+test("a thousand facts do not fill the instructions: the newest are there, the rest is named", async () => {
+  const flow = await start(() => [{ text: "ok" }]);
+  const put = Object.fromEntries(
+    Array.from({ length: 1000 }, (_, at) => [
+      `p/owner/fact/fct_${String(at).padStart(5, "0")}`,
+      { id: `f${at}`, text: `fact number ${at} ${"z".repeat(80)}`, at: 1 },
+    ]),
+  );
+  await flow.steward.store.commit({ put });
+  await flow.turn("hi");
+  const system = flow.model.requests[0]!.prompt[0]!;
+  assert.ok(system.role === "system" && system.content.length < 6500, String(JSON.stringify(system).length));
+  assert.ok(
+    system.content.includes("fact number 999 ") && !system.content.includes("fact number 0 ") && /older facts: recall/.test(system.content),
+  );
+});
+
 // ---- Properties of the fold, over logs that Steward could have written
 
 const call = fc.record({ id: fc.nat({ max: 1e9 }).map((n) => `c${n}`), tool: fc.constantFrom("a", "b") });

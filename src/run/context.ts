@@ -61,10 +61,24 @@ export async function instructions(
     `Computer: ${computer.platform}, mode ${mode}. Home: ${computer.home}. Workspace: ${computer.workspace} (relative paths start here).${MODE_NOTES[mode]}`,
     `Every file change is kept so that it can be undone (tool: undo). Time zone: ${zoneOf(steward)}. You run on ${model}.`,
     "A message may begin with <time>…</time>: when it was sent.",
-    ...(known.length > 0
-      ? [`What this person asked you to remember:\n${known.map(({ text }) => `- ${oneLine(text, 400)}`).join("\n")}`]
-      : []),
+    ...remembered(known.map(({ text }) => oneLine(text, 400))),
   ].join("\n");
+}
+
+const MOST_REMEMBERED = 4000;
+
+/** The newest facts that fit, oldest first; the rest is found by the tool recall. */
+function remembered(texts: string[]): string[] {
+  if (texts.length === 0) return [];
+  let room = MOST_REMEMBERED;
+  const lines = texts
+    .toReversed()
+    .filter((text) => (room -= text.length + 3) >= 0)
+    .toReversed();
+  const rest = texts.length - lines.length;
+  return [
+    `What this person asked you to remember${rest > 0 ? ` (${rest} older facts: recall finds them)` : ""}:\n${lines.map((text) => `- ${text}`).join("\n")}`,
+  ];
 }
 
 const MODE_NOTES = {
