@@ -129,9 +129,12 @@ test("a question that nobody here can answer: shown, an exit code of its own, an
   assert.match(err, /^\? write_file wants to change files in /m);
   assert.match(await says(["ask", "list"]), new RegExp(id));
   assert.equal((await run(["ask", "answer", id, "perhaps"])).code, 2);
+  const behind = await run(["chat", "what is 3+4?"]);
+  assert.deepEqual([behind.code, behind.err.includes(`steward ask answer ${id}`)], [8, true]);
   const answered = await run(["ask", "answer", id, "allow"]);
   assert.deepEqual([answered.code, readFileSync(outside, "utf8")], [0, "hi"], answered.err);
   assert.match(answered.err, /✓ write_file/);
+  assert.match(answered.out, /\b7\b/);
   assert.equal((await run(["ask", "answer", id, "deny"])).code, 4);
   assert.deepEqual(await json(["ask", "list", "--json"]), { asks: [] });
 });

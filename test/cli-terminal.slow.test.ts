@@ -105,6 +105,21 @@ test("Ctrl-C stops the turn, twice leaves; what is typed meanwhile joins the tur
   await term.shows(/EXIT 0$/);
 });
 
+test("a line of several rows stays whole while output comes above it", { skip }, async (t) => {
+  const here = place();
+  const term = terminal(here, ["chat"], { columns: 44 });
+  t.after(term.close);
+  await term.shows(/›$/);
+  term.type("run the command `for i in 1 2 3 4; do echo tick $i; sleep 0.4; done`");
+  term.press("Enter");
+  await term.shows(/… execute_terminal_command [^\n]*\n›$/);
+  term.type("this is a rather long line that I am typing while it works, 漢字 and more and more of it");
+  const seen = await term.shows(/```\n\n› this is a rather long line that I am typin\ng while it works, 漢字 and more and more of\n ?it$/);
+  assert.match(seen, /done`\n✓ execute_terminal_command/);
+  term.type("!");
+  await term.shows(/more of\n ?it!$/);
+});
+
 test("pasted lines are one message; what another window says is shown", { skip }, async (t) => {
   const here = place();
   await here.start();

@@ -1,14 +1,14 @@
 // The pieces of the command line that need no process: help, styles, folding, Markdown, questions, codes, completion.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readLine } from "../src/cli/command.ts";
 import { commands } from "../src/cli/commands.ts";
 import { scripts } from "../src/cli/completion.ts";
-import { exitCodes } from "../src/cli/exit.ts";
+import { exitCodes, INTERRUPTED, UNANSWERED } from "../src/cli/exit.ts";
 import { describe, nearest } from "../src/cli/help.ts";
 import { renderer } from "../src/cli/markdown.ts";
 import { bold, jsonText, openOutput, paint, table } from "../src/cli/output.ts";
@@ -40,6 +40,19 @@ test("every command describes itself, with examples that begin with its name", a
     );
     assert.ok(summary.length < 60, name);
   }
+});
+
+test("docs/cli.md names every command, verb and exit code", async () => {
+  const page = readFileSync(join(import.meta.dirname, "..", "docs", "cli.md"), "utf8");
+  for (const [name, { load }] of Object.entries(commands)) {
+    const row = page
+      .split("\n")
+      .filter((line) => line.startsWith(`| \`${name}`))
+      .join("\n");
+    assert.notEqual(row, "", name);
+    for (const verb of (await load()).verbs ?? []) assert.ok(row.includes(verb), `${name} ${verb}`);
+  }
+  for (const code of [...Object.values(exitCodes), UNANSWERED, INTERRUPTED]) assert.match(page, new RegExp(`^\\| ${code} \\|`, "m"));
 });
 
 test("what its examples show is understood", async () => {

@@ -35,7 +35,7 @@ export function openEditor(host: CliHost, { entered, interrupted }: Options): Ed
     stderr,
     env,
     live: true,
-    below: { row: () => (now.open ? lines.getCursorPos().rows : 0), draw: () => void (now.open && lines.prompt(true)) },
+    below: { row: () => (now.open ? lines.getCursorPos().rows : 0), draw: () => void (now.open && drawHere(lines)) },
   });
   const closed = Promise.withResolvers<void>();
 
@@ -72,6 +72,12 @@ export function openEditor(host: CliHost, { entered, interrupted }: Options): Ed
       screen.aside(() => {});
     },
   };
+}
+
+/** The editor goes up by the rows it remembers, which typing at the end does not keep right: here it has none. */
+function drawHere(lines: Interface): void {
+  Object.assign(lines, { prevRows: 0 });
+  lines.prompt(true);
 }
 
 /** What is being typed goes, as by Ctrl-E and Ctrl-U. */

@@ -21,6 +21,7 @@ export interface Screen {
 export interface Below {
   /** The row of its cursor, counted from its first row. */
   row(): number;
+  /** Draws itself from where the cursor is. */
   draw(): void;
 }
 interface Options {
@@ -53,8 +54,6 @@ export function openScreen({ stdout, stderr, env, live: wanted, below }: Options
     ];
     for (const row of rows) stdout.write(`${paint(row, styles)}\n`);
     now.rows = rows.length;
-    // The editor goes up by the rows it remembers before it draws.
-    if (below) stdout.write("\n".repeat(below.row()));
     below?.draw();
   };
   const aside = (work: () => void): void => {

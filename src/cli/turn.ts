@@ -32,13 +32,16 @@ interface Wanted {
 
 /** Resolves when the turn that took the message up has ended; undefined when the watcher left. */
 export async function say(wanted: Wanted, text: string): Promise<Ended | undefined> {
-  const { client, session } = wanted;
-  const { seq = 0 } = await client.call("sessions.get", { params: { id: session } });
+  const { client, session, watcher } = wanted;
+  const { seq = 0, asks } = await client.call("sessions.get", { params: { id: session } });
   const key = newId("cli");
   const seen = { message: Infinity };
   return watch(wanted, seq, {
-    begin: async () =>
-      void (await client.call("sessions.say", { params: { id: session }, body: { parts: [{ type: "text", text }], key } })),
+    async begin() {
+      await client.call("sessions.say", { params: { id: session }, body: { parts: [{ type: "text", text }], key } });
+      // A turn that waits for an answer takes the message up only after it.
+      if (asks > 0) for (const ask of (await client.call("asks.list")).asks) if (ask.session === session) watcher.ask?.(ask);
+    },
     over({ seq: at, event }) {
       if (event.type === "message.received" && event.key === key) seen.message = at;
       return event.type === "turn.completed" && event.seen >= seen.message;

@@ -151,6 +151,7 @@ function questions({ host, flags }: Given, { client, screen, leave }: { client: 
     open,
     watcher: {
       ask(ask) {
+        if (waiting.has(ask.id) || open.some(({ id }) => id === ask.id)) return;
         if (!able) {
           if (!flags.has("json"))
             for (const text of [...questionLines(ask).slice(0, -1), howToAnswer(ask, Date.now())])
