@@ -4,7 +4,7 @@ import type { Principal } from "../core/types.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { bytes as sizeOf } from "../std/text.ts";
 import { checkedExec } from "./commands.ts";
-import { covers, reach } from "./reach.ts";
+import { covers, reach, type Reach } from "./reach.ts";
 import type { Steward } from "./steward.ts";
 import type { Journal } from "./undo.ts";
 
@@ -27,9 +27,19 @@ interface Spot {
   info?: FileInfo;
 }
 
-export function guard(steward: Steward, computer: Computer, scope: GuardScope): Computer {
-  const { journal } = scope;
-  const rules = reach(steward, computer);
+interface Ways {
+  readable(path: string): Promise<Spot>;
+  writable(path: string, tree?: boolean): Promise<Spot>;
+  /** A name itself with all in it, to be read. */
+  copyable(path: string): Promise<string>;
+  /** A name itself with all in it, to be moved or removed. */
+  movable(path: string): Promise<string>;
+  /** A place that a copy takes over. */
+  replaceable(path: string): Promise<Spot>;
+}
+
+/** Each throws denied when the path may not be used in that way. */
+function waysOf(rules: Reach, granted: string[]): Ways {
   const readable = async (path: string): Promise<Spot> => {
     const spot = await rules.resolved(path);
     await rules.refuse(spot.at);
@@ -37,7 +47,7 @@ export function guard(steward: Steward, computer: Computer, scope: GuardScope): 
   };
   const mayWrite = async (at: string, tree: boolean): Promise<void> => {
     const needs = await rules.scope(at, tree);
-    if (needs && !scope.granted.some((one) => covers(one, needs)))
+    if (needs && !granted.some((one) => covers(one, needs)))
       throw new StewardError("denied", `Permission denied: writing to ${at} was not approved`);
   };
   const writable = async (path: string, tree = false): Promise<Spot> => {
@@ -60,6 +70,13 @@ export function guard(steward: Steward, computer: Computer, scope: GuardScope): 
     if (spot.info?.type === "dir") await rules.refuseTree(spot.at);
     return spot;
   };
+  return { readable, writable, copyable, movable, replaceable };
+}
+
+export function guard(steward: Steward, computer: Computer, scope: GuardScope): Computer {
+  const { journal } = scope;
+  const rules = reach(steward, computer);
+  const { readable, writable, copyable, movable, replaceable } = waysOf(rules, scope.granted);
   const changed = (): void => {
     steward.caches.command.clear();
   };
@@ -139,13 +156,18 @@ const unless =
 const unlessMade =
   (computer: Computer, journal: Journal, { id, at, info }: Spot & { id: string }) =>
   async (error: unknown): Promise<never> => {
-    const now = await computer.stat(at).then(
-      (found) => found?.version,
-      () => "unknown",
-    );
+    const now = await versionAt(computer, at);
     if (now === info?.version) await journal.forget(id);
     throw error;
   };
+
+async function versionAt(computer: Computer, at: string): Promise<string | undefined> {
+  try {
+    return (await computer.stat(at))?.version;
+  } catch {
+    return "unknown";
+  }
+}
 
 async function keepOld(
   computer: Computer,

@@ -54,12 +54,7 @@ export function linuxDesktop({ computer, signal, mayUse }: Surroundings): Deskto
     },
     async quit(name, force) {
       const app = await one(name);
-      for (const window of app.windows) {
-        if (!force) await run("wmctrl", "-i", "-c", window.id);
-        else if (window.pid) await run("kill", "-KILL", window.pid);
-        else if ((await run("xdotool", "windowkill", window.id)).code === 127)
-          throw new StewardError("unavailable", "It does not tell its process; install the package xdotool to end it");
-      }
+      for (const window of app.windows) await (force ? kill(window, run) : run("wmctrl", "-i", "-c", window.id));
       const left = await gone(app.windows, run, signal);
       if (left.length > 0)
         throw new StewardError(
@@ -94,6 +89,12 @@ export function linuxDesktop({ computer, signal, mayUse }: Surroundings): Deskto
       };
     },
   };
+}
+
+async function kill({ id, pid }: Window, run: Run): Promise<void> {
+  if (pid) await run("kill", "-KILL", pid);
+  else if ((await run("xdotool", "windowkill", id)).code === 127)
+    throw new StewardError("unavailable", "It does not tell its process; install the package xdotool to end it");
 }
 
 /** All that an application goes by: names, ids, the programs in its command line. */

@@ -1,4 +1,5 @@
 // Applications of macOS by `open` and `osascript`. Names are arguments of fixed scripts, never part of one.
+import type { Computer } from "../../core/computer.ts";
 import { StewardError } from "../../std/error.ts";
 import type { Desktop, Surroundings } from "./desktop.ts";
 import { pick, suggestion } from "./match.ts";
@@ -14,18 +15,7 @@ const PIDS =
   'on run argv\n  tell application "System Events" to set pids to unix id of every application process whose name is (item 1 of argv)\n  set AppleScript\'s text item delimiters to linefeed\n  return pids as text\nend run\n';
 
 export function macDesktop({ computer, signal, mayUse }: Surroundings): Desktop {
-  const run = async (argv: string[], stdin?: string): Promise<string> => {
-    const { code, stdout, stderr, timedOut } = await computer.exec(argv, {
-      desktop: true,
-      signal,
-      timeoutMs: 30_000,
-      ...(stdin === undefined ? {} : { stdin }),
-    });
-    if (timedOut)
-      throw new StewardError("unavailable", "It did not answer within 30 seconds; macOS may be asking whether Steward may control it");
-    if (code !== 0) throw new StewardError("unavailable", stderr.trim() || `${argv[0]} ended with code ${code}`);
-    return stdout.trim();
-  };
+  const run = runner(computer, signal);
   /** The script comes by standard input, so that a name which begins with a dash is not read as an option. */
   const osascript = (text: string, ...argv: string[]): Promise<string> => run(["osascript", "-", ...argv], text);
   const list = async (): Promise<string[]> => (await osascript(LIST)).split("\n").filter((name) => name !== "");
@@ -39,8 +29,8 @@ export function macDesktop({ computer, signal, mayUse }: Surroundings): Desktop 
     return result.found.name;
   };
   const about = async (name: string): Promise<About> => {
-    const [path = "", id = ""] = (await osascript(ABOUT, name)).split("\n");
-    return { path, id };
+    const lines = (await osascript(ABOUT, name)).split("\n");
+    return { path: lines.find((line) => line.startsWith("/")) ?? "", id: lines.find((line) => !line.startsWith("/")) ?? "" };
   };
   const pids = async (name: string): Promise<string[]> => (await osascript(PIDS, name)).split("\n").filter((pid) => /^[1-9]\d+$/.test(pid));
   return {
@@ -80,6 +70,24 @@ export function macDesktop({ computer, signal, mayUse }: Surroundings): Desktop 
         pids: running === undefined ? [] : (await pids(running)).map(Number),
       };
     },
+  };
+}
+
+type Run = (argv: string[], stdin?: string) => Promise<string>;
+
+/** Gives what was printed; every failure is an error. */
+function runner(computer: Computer, signal: AbortSignal): Run {
+  return async (argv: string[], stdin?: string): Promise<string> => {
+    const { code, stdout, stderr, timedOut } = await computer.exec(argv, {
+      desktop: true,
+      signal,
+      timeoutMs: 30_000,
+      ...(stdin === undefined ? {} : { stdin }),
+    });
+    if (timedOut)
+      throw new StewardError("unavailable", "It did not answer within 30 seconds; macOS may be asking whether Steward may control it");
+    if (code !== 0) throw new StewardError("unavailable", stderr.trim() || `${argv[0]} ended with code ${code}`);
+    return stdout.trim();
   };
 }
 
