@@ -234,6 +234,8 @@ test("T-086 only commands without effects and with known inputs are cached", () 
     "grep -f patterns a",
     "wc --files0-from=list",
     "stat a",
+    "cat /proc/uptime",
+    "ls //dev",
     "cat",
     "cat a; rm b",
     "sed -i s/a/b/ f",

@@ -180,6 +180,7 @@ export function cacheable(command: string | string[]): { paths: string[]; of: "f
   if (PURE.has(name)) return { paths: [], of: "file" };
   const flags = rest.filter((word) => word.startsWith("-"));
   const operands = rest.filter((word, at) => !word.startsWith("-") && !(/^\d+$/.test(word) && /^-[ncmABC]$/.test(rest[at - 1] ?? "")));
+  if (operands.some((word) => /^\/+(?:proc|sys|dev)(?:\/|$)/.test(word))) return undefined;
   if (name === "ls")
     return flags.every((flag) => /^-[aA1]+$/.test(flag)) ? { paths: operands.length > 0 ? operands : ["."], of: "dir" } : undefined;
   if (!FILE_READERS.has(name) || flags.some((flag) => (name === "wc" ? /^--/ : /^--|[fFrRl]/).test(flag))) return undefined;
