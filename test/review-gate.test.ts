@@ -1,6 +1,8 @@
 // Holes that a hostile reading of the gate found, each closed and kept closed: what loads, asks, undoes, and what it shows. The core's are in review-core.test.ts.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import guardedKind from "../src/computers/guarded.ts";
@@ -15,11 +17,13 @@ import { answerAsk, openAsks } from "../src/run/asks.ts";
 import { placeFile, putFile } from "../src/run/files.ts";
 import { guard } from "../src/run/guard.ts";
 import { say } from "../src/run/inbox.ts";
+import { outbound } from "../src/run/outbound.ts";
 import { makeSession, removeSession, sessionEvents } from "../src/run/sessions.ts";
 import type { Steward } from "../src/run/steward.ts";
 import { taintKey } from "../src/run/taint.ts";
 import { listUndo, openJournal, undo } from "../src/run/undo.ts";
 import { startWorker } from "../src/run/worker.ts";
+import { noLog } from "../src/std/log.ts";
 import { hostsIn, webAddress } from "../src/std/web-address.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
 import { scripted, type Said } from "../src/testing/scripted.ts";
@@ -199,6 +203,16 @@ test("a redirect to another site is not followed, and named", async () => {
   assert.deepEqual(asked, ["https://start.example/a", "https://start.example/b", "https://www.start.example/c"]);
   assert.match(result?.error ?? "", /^start\.example redirects to https:\/\/evil\.example\/\?q=1/);
   assert.equal(result?.output, null);
+});
+
+test("the outbound client hands a redirect back when it is told to follow none", async (t) => {
+  const server = createServer((_, response) => response.writeHead(302, { location: "/elsewhere" }).end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const client = outbound({ allow: () => true, log: noLog });
+  t.after(() => client.close());
+  const response = await client(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { redirect: "manual" });
+  assert.deepEqual([response.status, response.headers.get("location")], [302, "/elsewhere"]);
 });
 
 // ---- Undo
