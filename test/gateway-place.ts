@@ -99,6 +99,7 @@ export interface Wire {
   seq: number;
   person: string;
   role: string;
+  proof: string;
   via: string;
   mode: string;
   success: boolean;
@@ -151,6 +152,14 @@ export async function raw(
   return promise;
 }
 
+/** What a browser has after a claim link: the cookie, which any port of the machine may see, and the page's proof. */
+export async function signIn({ gateway }: Place): Promise<{ cookie: string; "x-steward-proof": string }> {
+  const code = (await gateway.claimLink()).split("#")[1]!;
+  const headers = { "content-type": "application/json" };
+  const answer = await raw(gateway.url, { method: "POST", path: "/api/claim", headers, body: JSON.stringify({ code }) });
+  return { cookie: String(answer.headers["set-cookie"]).split(";")[0]!, "x-steward-proof": answer.json().proof };
+}
+
 /** Bytes as they are on a socket; resolves with everything that came back until it closed or `ms` went by. */
 export async function bytes(url: string, data: string | Uint8Array, ms = 2000): Promise<string> {
   const socket = connectSocket(Number(new URL(url).port), "127.0.0.1");
@@ -181,8 +190,8 @@ export interface Frame {
 }
 
 /** Resolves after the greeting. Rejects with the HTTP status when the upgrade is refused. */
-export async function openChat(url: string, headers: Record<string, string>): Promise<Chat> {
-  const socket = new WebSocket(`${url.replace("http", "ws")}/ws/chat`, { headers });
+export async function openChat(url: string, headers: Record<string, string>, protocols: string[] = []): Promise<Chat> {
+  const socket = new WebSocket(`${url.replace("http", "ws")}/ws/chat`, protocols, { headers });
   const frames: Frame[] = [];
   const waiting = new Set<() => void>();
   const closed = { is: false };

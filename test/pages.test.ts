@@ -48,6 +48,59 @@ test("first run: the claim link signs in once, leaves no code in the address, an
   await leave(first, second);
 });
 
+test(
+  "S-03 another window works with the same proof; the cookie elsewhere is worth nothing; cleared and signed out say how to get in",
+  options,
+  async (t) => {
+    const place = await openPage(t, builtin);
+    const v = await visit(browser(), place);
+    const cookies = await v.context.cookies(place.gateway.url);
+    const tab = await v.context.newPage();
+    await tab.goto(place.gateway.url);
+    await composer(tab).waitFor();
+    await say(tab, "what can you do");
+    await tab.locator(".end").waitFor();
+    const thief = await visit(browser(), place, { signedIn: false });
+    await thief.context.addCookies(cookies);
+    await thief.page.goto(place.gateway.url);
+    await thief.page.getByText("its stored data was cleared").waitFor();
+    const stolen = await thief.page.evaluate(async () => [
+      (await fetch("/api/me")).status,
+      (await fetch("/api/sessions", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" })).status,
+      await new Promise((resolve) => {
+        const socket = new WebSocket(`ws://${location.host}/ws/chat`);
+        socket.onopen = () => resolve("open");
+        socket.onerror = () => resolve("refused");
+      }),
+    ]);
+    assert.deepEqual(stolen, [401, 401, "refused"]);
+    const own = await tab.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const socket = new WebSocket(`ws://${location.host}/ws/chat`, [`steward.${localStorage.getItem("steward.proof")}`]);
+          socket.onmessage = ({ data }) => resolve(JSON.parse(data).type);
+          socket.onerror = () => resolve("refused");
+        }),
+    );
+    assert.equal(own, "connected");
+    await tab.evaluate(() => localStorage.removeItem("steward.proof"));
+    await v.page.getByText("its stored data was cleared").waitFor();
+    await tab.reload();
+    await tab.getByLabel("Link or code").fill(await place.gateway.claimLink());
+    await tab.keyboard.press("Enter");
+    await composer(tab).waitFor();
+    await composer(v.page).waitFor();
+    await tab.goto(`${place.gateway.url}/settings`);
+    await tab.getByRole("button", { name: "Sign out" }).click();
+    await tab.getByLabel("Link or code").waitFor();
+    await v.page.getByLabel("Link or code").waitFor();
+    assert.equal(await tab.evaluate(() => localStorage.getItem("steward.proof")), null);
+    assert.deepEqual(await v.context.cookies(place.gateway.url), []);
+    await thief.context.close();
+    await leave(v);
+  },
+);
+
 test("a plain request is done for real, shown as a card, and undone from it", options, async (t) => {
   const place = await openPage(t, { config: { model: "builtin/rules", "computer.mode": "full" } });
   const v = await visit(browser(), place);
@@ -253,6 +306,9 @@ test("files: chosen and pasted ones are uploaded, previewed, removed, and sent w
   await message.getByText("pasted.txt").waitFor();
   await message.getByRole("img", { name: "dot.png" }).waitFor();
   await v.page.waitForFunction(() => document.querySelector<HTMLImageElement>(".picture img")?.naturalWidth === 1);
+  const tab = v.context.waitForEvent("page");
+  await message.getByText("pasted.txt").click();
+  await (await tab).getByText("pasted words").waitFor();
   await v.page.locator(".end").waitFor();
   const said = (await place.events(sessionId(v.page))).find(({ event }) => event.type === "message.received")!.event;
   assert.deepEqual(said.type === "message.received" && said.parts.map((part) => (part.type === "file" ? part.name : part.text)), [

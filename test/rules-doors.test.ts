@@ -4,8 +4,10 @@ import { networkInterfaces } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { hostAllowed, hostName, isLoopback, originAllowed } from "../src/gateway/addresses.ts";
 import { openDoor } from "../src/gateway/door.ts";
+import { routes } from "../src/core/api.ts";
+import type { Route } from "../src/core/api-shapes.ts";
 import { parseConfig } from "../src/core/config.ts";
-import { bytes, openChat, openPlace, type Place, raw } from "./gateway-place.ts";
+import { bytes, openChat, openPlace, type Place, raw, signIn } from "./gateway-place.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 
@@ -20,15 +22,11 @@ describe("rules of the doors", () => {
   });
   after(() => place.close());
 
-  const claim = async (): Promise<string> => (await place.gateway.claimLink()).split("#")[1]!;
-  const redeem = (code: string, headers: Record<string, string> = {}) =>
-    raw(url, { method: "POST", path: "/api/claim", headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ code }) });
-  const cookie = async (): Promise<string> => String((await redeem(await claim())).headers["set-cookie"]).split(";")[0]!;
   const make = (headers: Record<string, string>) =>
     raw(url, { method: "POST", path: "/api/sessions", headers: { ...JSON_TYPE, ...headers }, body: "{}" });
-  const refused = (headers: Record<string, string>) =>
-    openChat(url, headers).then(
-      () => "open",
+  const refused = (headers: Record<string, string>, protocols: string[] = []) =>
+    openChat(url, headers, protocols).then(
+      ({ socket }) => (socket.terminate(), "open"),
       (error: Error) => error.message,
     );
 
@@ -37,13 +35,23 @@ describe("rules of the doors", () => {
     assert.equal(await refused({ origin: "null", ...bearer }), "403");
     assert.equal(await refused({ origin: `${url}.evil.example`, ...bearer }), "403");
     assert.equal(await refused({}), "401");
-    assert.equal(await refused({ cookie: await cookie() }), "401");
+    const { cookie, "x-steward-proof": proof } = await signIn(place);
+    const own = [`steward.${proof}`];
+    assert.equal(await refused({ cookie }, own), "401");
+    assert.equal(await refused({ origin: "https://evil.example", cookie }, own), "403");
+    assert.equal(await refused({ origin: "null", cookie }, own), "403");
+    // What another server of this machine can do with the cookie alone, whatever it writes into the other headers.
+    assert.equal(await refused({ origin: url, cookie }), "401");
+    assert.equal(await refused({ origin: url, cookie, "sec-fetch-site": "same-origin" }), "401");
+    assert.equal(await refused({ origin: url, cookie }, [`steward.${"A".repeat(43)}`]), "401");
+    assert.equal(await refused({ origin: url, cookie }, ["steward."]), "401");
+    assert.equal(await refused({ origin: url, cookie, "x-steward-proof": proof }), "401");
+    assert.equal(await refused({ origin: url }, own), "401");
     assert.equal(await refused({ authorization: "Bearer stw_wrong" }), "401");
     assert.equal(await refused({ origin: url }), "401");
-    for (const headers of [bearer, { origin: url, cookie: await cookie() }, { origin: "http://localhost:3000", ...bearer }]) {
-      const { socket } = await openChat(url, headers);
-      socket.terminate();
-    }
+    for (const headers of [bearer, { origin: "http://localhost:3000", ...bearer }]) assert.equal(await refused(headers), "open");
+    assert.equal(await refused({ origin: url, cookie }, own), "open");
+    assert.equal(await refused({ origin: url, cookie }, ["other", ...own]), "open");
   });
 
   test("S-02 a listener on every address is called by the addresses of this machine and nothing else", () => {
@@ -101,8 +109,8 @@ describe("rules of the doors", () => {
   });
 
   test("S-03 a change with only a cookie needs proof that Steward's page sent it", async () => {
-    const own = await cookie();
-    const status = async (headers: Record<string, string>) => (await make({ cookie: own, ...headers })).status;
+    const own = await signIn(place);
+    const status = async (headers: Record<string, string>) => (await make({ ...own, ...headers })).status;
     assert.deepEqual(
       await Promise.all([
         status({}),
@@ -122,7 +130,7 @@ describe("rules of the doors", () => {
       ]),
       [200, 200, 200],
     );
-    const read = (site: string) => raw(url, { path: "/api/me", headers: { cookie: own, "sec-fetch-site": site } });
+    const read = (site: string) => raw(url, { path: "/api/me", headers: { ...own, "sec-fetch-site": site } });
     assert.deepEqual(
       [
         (await read("cross-site")).status,
@@ -132,6 +140,49 @@ describe("rules of the doors", () => {
       ],
       [401, 401, 200, 200],
     );
+  });
+
+  test("S-03 a stolen cookie alone is no credential on any route, whatever headers are forged beside it", async () => {
+    const { cookie } = await signIn(place);
+    const forged = { cookie, origin: url, "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", referer: `${url}/` };
+    for (const [name, { method, path, right, body }] of Object.entries(routes) as [string, Route][]) {
+      if (right === "public") continue;
+      const answer = (headers: Record<string, string>) =>
+        raw(url, { method, path: path.replace(":id", "x"), headers: { ...headers, ...JSON_TYPE }, ...(body ? { body: "{}" } : {}) });
+      const wrong = { ...forged, "x-steward-proof": "A".repeat(43) };
+      const statuses = [await answer({ cookie }), await answer(forged), await answer(wrong)].map(({ status }) => status);
+      assert.deepEqual([name, ...statuses], [name, 401, 401, 401]);
+    }
+    assert.equal((await raw(url, { path: "/api/health", headers: forged })).text, '{"status":"ok"}');
+    const stream = await raw(url, { path: "/api/stream", headers: { ...forged, accept: "text/event-stream" } });
+    assert.equal(stream.status, 401);
+  });
+
+  test("S-06 both halves of a browser's sign-in go with logout, and it lasts thirty days from when it was last used", async () => {
+    const clock = { now: Date.now() };
+    const later = await openPlace({ now: () => clock.now });
+    try {
+      const [one, two] = [await signIn(later), await signIn(later)];
+      const me = (headers: Record<string, string>) => raw(later.gateway.url, { path: "/api/me", headers });
+      const days = (count: number): void => void (clock.now += count * 86_400_000);
+      days(20);
+      assert.equal((await me({ cookie: one.cookie })).headers["set-cookie"], undefined);
+      assert.match(String((await me(one)).headers["set-cookie"]), /^steward-\d+=[\w-]{43}; HttpOnly; .*Max-Age=2592000$/);
+      assert.deepEqual([(await me(one)).status, (await me(one)).headers["set-cookie"]], [200, undefined]);
+      days(20);
+      assert.deepEqual([(await me(one)).status, (await me(two)).status], [200, 401]);
+      const out = await raw(later.gateway.url, {
+        method: "POST",
+        path: "/api/logout",
+        headers: { ...one, ...JSON_TYPE, origin: later.gateway.url },
+        body: "{}",
+      });
+      assert.deepEqual([out.status, /Max-Age=0$/.test(String(out.headers["set-cookie"]))], [200, true]);
+      assert.equal((await me(one)).status, 401);
+      assert.deepEqual(await later.composed.steward.store.list("auth/cookie/"), []);
+    } finally {
+      await later.close();
+    }
   });
 
   test("S-05 only configured origins get a CORS grant, never a star", async () => {
@@ -193,7 +244,8 @@ describe("rules of the doors", () => {
 
   test('S-06 loopback alone lets nobody in; auth.local "open" lets a program in as a guest, a page or a proxy never', async () => {
     const status = async (headers: Record<string, string> = {}) => (await raw(url, { path: "/api/me", headers })).status;
-    assert.equal(await status(), 401);
+    const { cookie } = await signIn(place);
+    assert.deepEqual([await status(), await status({ cookie })], [401, 401]);
     place.composed.steward.settings.set("auth.local", "open");
     try {
       const me = (await raw(url, { path: "/api/me" })).json();

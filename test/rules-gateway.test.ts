@@ -11,7 +11,7 @@ import { digestOf, sameDigest } from "../src/gateway/credentials.ts";
 import { fileHeaders } from "../src/gateway/headers.ts";
 import { openTries } from "../src/gateway/tries.ts";
 import { connect } from "../src/client/client.ts";
-import { bytes, openChat, openPlace, type Place, raw } from "./gateway-place.ts";
+import { bytes, openChat, openPlace, type Place, raw, signIn } from "./gateway-place.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const table = Object.entries(routes) as [RouteName, Route][];
@@ -30,7 +30,6 @@ describe("rules of the gateway", () => {
   const claim = async (): Promise<string> => (await place.gateway.claimLink()).split("#")[1]!;
   const redeem = (code: string, headers: Record<string, string> = {}) =>
     raw(url, { method: "POST", path: "/api/claim", headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ code }) });
-  const cookie = async (): Promise<string> => String((await redeem(await claim())).headers["set-cookie"]).split(";")[0]!;
 
   test("S-07 revoking a token closes its sockets and streams within 2 s, also when another process did it", async () => {
     const { store } = place.composed.steward;
@@ -68,10 +67,11 @@ describe("rules of the gateway", () => {
   test("S-09 there is no signing key to be weak: secrets are 256 random bits, kept as digests only", async () => {
     const made = await place.client.call("tokens.make", { body: { label: "strong" } });
     assert.match(made.token, /^stw_[\w-]{43}$/);
-    const own = await cookie();
-    assert.match(own, /^steward-\d+=[\w-]{43}$/);
+    const { cookie, "x-steward-proof": proof } = await signIn(place);
+    assert.match(cookie, /^steward-\d+=[\w-]{43}$/);
+    assert.match(proof, /^[\w-]{43}$/);
     const everything = JSON.stringify(await place.composed.steward.store.list("auth/"));
-    assert.ok(!everything.includes(made.token) && !everything.includes(own.split("=")[1]!));
+    assert.ok([made.token, cookie.split("=")[1]!, proof].every((secret) => !everything.includes(secret)));
     await place.client.call("tokens.remove", { params: { id: made.id } });
   });
 
@@ -89,22 +89,30 @@ describe("rules of the gateway", () => {
   });
 
   test("S-10 a cookie of the same name that another port set does not shut the owner out, and is none itself", async () => {
-    const own = await cookie();
+    const { cookie: own, ...proof } = await signIn(place);
     const tossed = `${own.split("=")[0]}=tossed`;
-    const status = async (header: string) => (await raw(url, { path: "/api/me", headers: { cookie: header } })).status;
+    const status = async (header: string) => (await raw(url, { path: "/api/me", headers: { cookie: header, ...proof } })).status;
     assert.deepEqual(
       await Promise.all([`${tossed}; ${own}`, `${own}; ${tossed}`, tossed, `${tossed}; ${tossed}`].map(status)),
       [200, 200, 401, 401],
     );
   });
 
-  test("S-10 a cookie is no bearer token and a token no cookie", async () => {
-    const value = (await cookie()).split("=")[1]!;
-    assert.equal((await raw(url, { path: "/api/me", headers: { authorization: `Bearer ${value}` } })).status, 401);
-    assert.equal(
-      (await raw(url, { path: "/api/me", headers: { cookie: `steward-${place.gateway.port}=${place.gateway.localToken}` } })).status,
-      401,
-    );
+  test("S-10 a cookie is no bearer token, a token no cookie, a proof neither, and one browser's proof not another's", async () => {
+    const [one, two] = [await signIn(place), await signIn(place)];
+    const cookieOf = (value: string) => ({ cookie: `steward-${place.gateway.port}=${value}` });
+    const proof = { "x-steward-proof": one["x-steward-proof"] };
+    const tries: Record<string, string>[] = [
+      { authorization: `Bearer ${one.cookie.split("=")[1]!}` },
+      { authorization: `Bearer ${one["x-steward-proof"]}` },
+      { ...cookieOf(place.gateway.localToken), ...proof },
+      { ...cookieOf(one["x-steward-proof"]), ...proof },
+      { cookie: two.cookie, ...proof },
+      { cookie: one.cookie, "x-steward-proof": one.cookie.split("=")[1]! },
+      proof,
+    ];
+    for (const headers of tries) assert.deepEqual([headers, (await raw(url, { path: "/api/me", headers })).status], [headers, 401]);
+    assert.equal((await raw(url, { path: "/api/me", headers: one })).status, 200);
   });
 
   test("S-15 rights come from records: what a request claims about itself changes nothing", async () => {
@@ -178,7 +186,8 @@ describe("rules of the gateway", () => {
         (await Promise.all(["a", "b", "c", "d", "e"].map(wrong))).map(({ status }) => status),
         [403, 403, 403, 403, 403],
       );
-      assert.equal((await wrong(voided)).status, 403);
+      const { status, text } = await wrong(voided);
+      assert.deepEqual([status, JSON.parse(text).error.message], [403, "There were too many wrong tries, so every open link is void"]);
       assert.equal((await wrong((await late.gateway.claimLink()).split("#")[1]!)).status, 200);
     } finally {
       await late.close();

@@ -9,8 +9,10 @@ import { follow, type Followed, notices, type Notified } from "./stream.ts";
 export interface ConnectOptions {
   /** `http://127.0.0.1:7777`; in a page "" for its own server. */
   url: string;
-  /** Sent in the Authorization header. A page has its cookie instead. */
+  /** Sent in the Authorization header. A page has its cookie instead, together with its proof. */
   token?: string | undefined;
+  /** What redeeming a claim gave to the page beside the cookie. */
+  proof?: string | undefined;
   fetch?: ((request: Request) => Promise<Response>) | undefined;
 }
 type HasId<N extends RouteName> = Routes[N]["path"] extends `${string}:id${string}` ? { params: { id: string } } : { params?: undefined };
@@ -56,11 +58,12 @@ interface Given {
   signal?: AbortSignal;
 }
 
-export function connect({ url, token, fetch: send = (request) => fetch(request) }: ConnectOptions): Client {
+export function connect({ url, token, proof, fetch: send = (request) => fetch(request) }: ConnectOptions): Client {
   const root = url.replace(/\/$/, "");
   const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (token) headers.set("authorization", `Bearer ${token}`);
+    if (proof) headers.set("x-steward-proof", proof);
     const made = new Request(root ? root + path : new URL(path, location.origin), { credentials: "same-origin", ...init, headers });
     try {
       return await send(made);

@@ -26,9 +26,9 @@ export const accessRoutes = {
     method: "POST",
     path: "/api/claim",
     right: "public",
-    summary: "Redeems the one-time code of a claim link and sets the cookie.",
+    summary: "Redeems the one-time code of a claim link: sets the cookie and gives its proof, to be sent as x-steward-proof.",
     body: z.strictObject({ code: text.check(z.maxLength(200)) }),
-    response: z.object({ person: text, role: text }),
+    response: z.object({ person: text, role: text, proof: text }),
   },
   "me.get": {
     method: "GET",

@@ -30,7 +30,7 @@ export const settingsRoutes = {
     method: "GET",
     path: "/api/models",
     right: "self",
-    summary: "Providers, and with probe=1 which of their models answer.",
+    summary: "Providers, and with probe=1 (the owner only) which of their models answer.",
     query: z.strictObject({ probe: z.optional(flagText) }),
     response: z.object({
       current: text,

@@ -11,6 +11,9 @@ import { refusal, unauthenticated } from "./status.ts";
 export const OWNER = { person: "owner", role: "owner" } as const;
 /** Another server of this machine may set a cookie of the same name for a longer path; browsers then send it first. */
 const MOST_COOKIES = 4;
+/** A page's own half of its sign-in: bound to the origin with its port, which a cookie is not. */
+export const PROOF = "x-steward-proof";
+const PROTOCOL = "steward.";
 const GUEST: Principal = { person: "guest", role: "guest", via: "local" };
 
 export interface Peer {
@@ -30,13 +33,13 @@ export interface Caller {
 
 export interface Auth {
   localToken: string;
-  /** Undefined: no credential. Throws 401 or 429 for a wrong one; it never falls through to a weaker one. */
+  /** Undefined: no credential, such as a cookie without its proof. Throws 401 or 429 for a wrong one; it never falls through to a weaker one. */
   caller(headers: Headers, peer: Peer): Promise<Caller | undefined>;
   /** Whether the credential still stands for the same principal. */
   holds(caller: Caller): Promise<boolean>;
   claim(who?: Pick<Principal, "person" | "role">): Promise<{ code: string; expiresAt: number }>;
   /** Redeems a code. Throws denied or 429. */
-  redeem(code: string, peer: Peer): Promise<{ person: string; role: string; cookie: string }>;
+  redeem(code: string, peer: Peer): Promise<{ person: string; role: string; proof: string; cookie: string }>;
   noCookie(peer: Peer): string;
 }
 
@@ -64,13 +67,13 @@ export function openAuth(steward: Steward, { localToken, port, loopback }: AuthO
     if (found) return { principal: { person: found.doc.person, role: found.doc.role, via: "token" }, by: found.key, ambient: false };
     throw wrong(tries.count(clientKey(peer.address)), "This token is not valid");
   };
-  const byCookie = async (header: string, peer: Peer): Promise<Caller | undefined> => {
+  const byCookie = async (header: string, proof: string, peer: Peer): Promise<Caller | undefined> => {
     const named = header
       .split(/; */)
       .map((part) => part.split("="))
       .filter(([key]) => key === name());
     for (const [, secret] of named.slice(0, MOST_COOKIES)) {
-      const found = secret ? await findCredential(store, "cookie", { secret, now: now() }) : undefined;
+      const found = secret ? await findCredential(store, "cookie", { secret, proof, now: now() }) : undefined;
       if (!found) continue;
       const caller: Caller = { principal: { person: found.doc.person, role: found.doc.role, via: "page" }, by: found.key, ambient: true };
       return found.touched ? { ...caller, cookie: setCookie(secret!, COOKIE_MS / 1000, peer) } : caller;
@@ -84,8 +87,7 @@ export function openAuth(steward: Steward, { localToken, port, loopback }: AuthO
     async caller(headers, peer) {
       const bearer = headers.get("authorization");
       if (bearer !== null) return byToken(bearer, peer);
-      const cookie = headers.get("cookie");
-      const known = cookie ? await byCookie(cookie, peer) : undefined;
+      const known = await byCookie(headers.get("cookie") ?? "", headers.get(PROOF) ?? "", peer);
       if (known) return known;
       return isOpen() && comesFromHere(headers, peer) ? { principal: GUEST, by: "open", ambient: false } : undefined;
     },
@@ -116,6 +118,16 @@ function wrong(retryAt: number | undefined, message: string): Error {
         retryAt,
         hint: "Wait a minute, then try again with the right one.",
       });
+}
+
+/** A page can't add headers to a socket: there its proof comes as a subprotocol, and only so. */
+export function socketHeaders(headers: Headers): Headers {
+  const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((one) => one.trim());
+  const proof = offered.find((one) => one.startsWith(PROTOCOL))?.slice(PROTOCOL.length);
+  const given = new Headers(headers);
+  given.delete(PROOF);
+  if (proof) given.set(PROOF, proof);
+  return given;
 }
 
 /** A program on this machine: no page (those name their origin or fetch metadata) and nothing that a proxy passed on. */

@@ -4,6 +4,7 @@ import type { Principal } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { randomText } from "../std/id.ts";
 import { digestOf, keyOf, newCookie, sameDigest } from "./credentials.ts";
+import { refusal } from "./status.ts";
 
 interface ClaimDoc {
   digest: string;
@@ -34,16 +35,21 @@ export async function makeClaim(store: Store, { person, role }: Grantee, now: nu
   return { code, expiresAt };
 }
 
-/** The new cookie's secret and whose it is. Throws denied; the same words for wrong, used, expired and void codes. */
-export async function redeemClaim(store: Store, code: string, now: number): Promise<Grantee & { secret: string }> {
+/** The two halves of a new cookie and whose it is. Throws denied, in the same words for wrong, used and expired codes; limit when all codes are void. */
+export async function redeemClaim(store: Store, code: string, now: number): Promise<Grantee & { secret: string; proof: string }> {
   const digest = digestOf("claim", code.trim());
   const key = keyOf("claim", digest);
   const doc = (await store.get(key)) as ClaimDoc | undefined;
   if (!doc || !sameDigest(doc.digest, digest)) await countWrong(store);
-  if (doc && !doc.used && doc.expiresAt > now && (await wrongTries(store)) < MAX_WRONG) {
+  if ((await wrongTries(store)) >= MAX_WRONG)
+    throw refusal("limit", "There were too many wrong tries, so every open link is void", {
+      status: 403,
+      hint: "Make a new one: steward claim.",
+    });
+  if (doc && !doc.used && doc.expiresAt > now) {
     const cookie = newCookie(doc, now);
     await store.commit({ once: `claim/${digest}`, put: { [cookie.key]: cookie.doc, [key]: { ...doc, used: true } } });
-    if (await store.get(cookie.key)) return { person: doc.person, role: doc.role, secret: cookie.secret };
+    if (await store.get(cookie.key)) return { person: doc.person, role: doc.role, secret: cookie.secret, proof: cookie.proof };
   }
   throw new StewardError("denied", "This claim code is not valid", {
     hint: "A code works once and for ten minutes. `steward start` prints a new link; so does `steward claim` while it runs.",

@@ -6,9 +6,11 @@ import type { Principal, Role } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 
-export type Purpose = "token" | "cookie" | "claim";
+export type Purpose = "token" | "cookie" | "proof" | "claim";
 export interface CredentialDoc {
   digest: string;
+  /** Cookies only: the digest of the key that a page has to show beside it. */
+  proof?: string;
   person: string;
   role: Role;
   createdAt: number;
@@ -36,16 +38,17 @@ export interface Found {
   touched: boolean;
 }
 
-/** Reads the record at each use, so what was revoked stops at once. */
+/** Reads the record at each use, so what was revoked stops at once. A cookie without its proof is found no more than a wrong one. */
 export async function findCredential(
   store: Store,
   purpose: "token" | "cookie",
-  { secret, now }: { secret: string; now: number },
+  { secret, proof = "", now }: { secret: string; proof?: string; now: number },
 ): Promise<Found | undefined> {
   const digest = digestOf(purpose, secret);
   const key = keyOf(purpose, digest);
   const doc = (await store.get(key)) as CredentialDoc | undefined;
   if (!doc || !sameDigest(doc.digest, digest)) return undefined;
+  if (purpose === "cookie" && !sameDigest(doc.proof ?? "", digestOf("proof", proof))) return undefined;
   if (purpose === "cookie" && now - doc.usedAt > COOKIE_MS) {
     await store.commit({ drop: [key] });
     return undefined;
@@ -55,11 +58,25 @@ export async function findCredential(
   return { key, doc, touched };
 }
 
+export interface NewCookie {
+  secret: string;
+  /** Cookies know no ports, so every server of this machine may see one: this half stays in the page's own storage. */
+  proof: string;
+  key: string;
+  doc: CredentialDoc;
+}
+
 /** The document of a new cookie; the caller commits it. */
-export function newCookie(who: Pick<Principal, "person" | "role">, now: number): { secret: string; key: string; doc: CredentialDoc } {
+export function newCookie({ person, role }: Pick<Principal, "person" | "role">, now: number): NewCookie {
   const secret = newSecret();
+  const proof = newSecret();
   const digest = digestOf("cookie", secret);
-  return { secret, key: keyOf("cookie", digest), doc: { digest, person: who.person, role: who.role, createdAt: now, usedAt: now } };
+  return {
+    secret,
+    proof,
+    key: keyOf("cookie", digest),
+    doc: { digest, proof: digestOf("proof", proof), person, role, createdAt: now, usedAt: now },
+  };
 }
 
 /** A token has the rights of who makes it, never more. */

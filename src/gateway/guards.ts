@@ -1,7 +1,7 @@
 // What is refused before anything is looked at: foreign hosts and origins, forged state changes. Who asks is `auth.ts`.
 import type { Config } from "../core/config.ts";
 import { type Own, originAllowed } from "./addresses.ts";
-import type { Caller } from "./auth.ts";
+import { type Caller, PROOF } from "./auth.ts";
 import { refusal } from "./status.ts";
 
 export const isChange = (method: string): boolean => method !== "GET" && method !== "HEAD" && method !== "OPTIONS";
@@ -38,7 +38,7 @@ export const preflight = (cors: Record<string, string>): Response =>
     headers: {
       ...cors,
       "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
-      "access-control-allow-headers": "authorization, content-type, last-event-id",
+      "access-control-allow-headers": `authorization, content-type, last-event-id, ${PROOF}`,
       "access-control-max-age": "600",
     },
   });

@@ -8,7 +8,7 @@ import type { Principal } from "../core/types.ts";
 import type { Steward } from "../run/steward.ts";
 import { StewardError } from "../std/error.ts";
 import { hostAllowed } from "./addresses.ts";
-import { OWNER, type Peer } from "./auth.ts";
+import { OWNER, type Peer, socketHeaders } from "./auth.ts";
 import { MAX_JSON } from "./body.ts";
 import { type Door, type DoorOptions, openDoor } from "./door.ts";
 import { corsHeaders, wrongHost } from "./guards.ts";
@@ -135,7 +135,7 @@ function serve(server: Server, door: Door): void {
   });
 }
 
-/** Before a frame is read: the path, the host, the origin, then a credential. A cookie counts only together with an Origin. */
+/** Before a frame is read: the path, the host, the origin, then a credential. A cookie counts only together with an Origin and its proof. */
 async function upgrade({ gate }: Door, incoming: IncomingMessage) {
   const config = gate.steward.settings.config();
   if (!hostAllowed(incoming.headers.host, gate.own, config)) throw wrongHost();
@@ -144,7 +144,7 @@ async function upgrade({ gate }: Door, incoming: IncomingMessage) {
   );
   corsHeaders(headers, gate.own, config);
   if ((incoming.url ?? "").replace(/\?.*$/s, "") !== "/ws/chat") throw refusal("not_found", "Not Found", { status: 404 });
-  const caller = await gate.auth.caller(headers, peerOf(incoming.socket));
+  const caller = await gate.auth.caller(socketHeaders(headers), peerOf(incoming.socket));
   if (!caller || (caller.ambient && !headers.has("origin"))) throw unauthenticated();
   return caller;
 }

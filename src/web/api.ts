@@ -1,7 +1,8 @@
-// The page's calls: same origin, cookie, typed by the table of routes but without its schemas, which would weigh a fifth of the page. Streams are the client's.
+// The page's calls: same origin, cookie and proof, typed by the table of routes but without its schemas, which would weigh a fifth of the page. Streams are the client's.
 import type { Answered, GivenBody, GivenQuery, RouteName } from "../core/api.ts";
 import { failureOf } from "../client/failure.ts";
 import { StewardError, type Code } from "../std/error.ts";
+import { proof } from "./proof.ts";
 
 /** Checked against core/api.ts by a test. */
 export const paths = {
@@ -65,9 +66,13 @@ export async function call<N extends Known>(name: N, given: Given<N> = {}): Prom
   return (await response.json()) as Answered<N>;
 }
 
-/** A request with the cookie. Throws StewardError for anything but success. */
+const PROOF = "x-steward-proof";
+
+/** A request with the cookie and its proof. Throws StewardError for anything but success. */
 export async function request(url: string, init: RequestInit = {}): Promise<Response> {
-  const response = await fetch(url, { ...init, credentials: "same-origin", redirect: "error" }).catch((error: unknown) => {
+  const headers = new Headers(init.headers);
+  headers.set(PROOF, proof());
+  const response = await fetch(url, { ...init, headers, credentials: "same-origin", redirect: "error" }).catch((error: unknown) => {
     if (init.signal?.aborted) throw error;
     throw new StewardError("unavailable", "Steward can't be reached.", { hint: "Is it running? ./steward start", cause: error });
   });
@@ -89,6 +94,7 @@ export function upload(file: File, more: { signal: AbortSignal; progress(share: 
     const request = new XMLHttpRequest();
     request.open("POST", `/api/files?name=${encodeURIComponent(file.name.slice(0, 200) || "file")}`);
     request.setRequestHeader("content-type", file.type || "application/octet-stream");
+    request.setRequestHeader(PROOF, proof());
     request.responseType = "json";
     request.upload.onprogress = (event) => event.lengthComputable && more.progress(event.loaded / event.total);
     request.onload = () => {

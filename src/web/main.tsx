@@ -2,8 +2,9 @@
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { takeClaimCode } from "./parts/welcome.tsx";
-import { enter } from "./people.ts";
+import { enter, me } from "./people.ts";
 import { keepPrefs } from "./prefs.ts";
+import { whenProofChanges } from "./proof.ts";
 import { listenToAddress } from "./router.ts";
 import { settlePending } from "./sending.ts";
 
@@ -14,4 +15,5 @@ if (location.search || location.hash) history.replaceState(null, "", location.pa
 listenToAddress();
 settlePending();
 if (!code) void enter();
+whenProofChanges(() => me.value !== undefined && void enter());
 render(<App code={code} />, document.getElementById("root")!);

@@ -31,9 +31,10 @@ export const settings = {
     return { success: true, restart };
   },
   "config.schema": () => configJsonSchema() as Record<string, unknown>,
-  "models.list": async ({ steward, query }) => ({
+  "models.list": async ({ steward, who, query }) => ({
     current: steward.models.current(),
-    providers: await steward.models.list(query.probe ?? false),
+    // Asking every provider costs requests with the owner's keys.
+    providers: await steward.models.list(who.role === "owner" && query.probe === true),
   }),
   "secrets.list": async ({ steward: { secrets } }) => {
     const names = await secrets.names();

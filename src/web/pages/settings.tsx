@@ -10,6 +10,7 @@ import { GrantsCard, PermissionsCard } from "../parts/permissions.tsx";
 import { LinkCard, TokensCard } from "../parts/tokens.tsx";
 import { confirm, telling, toast } from "../notices.ts";
 import { health, isOwner, me, models, offered, probeModels, probing, refreshModels } from "../people.ts";
+import { keepProof } from "../proof.ts";
 import { go } from "../router.ts";
 import { since } from "../words.ts";
 
@@ -190,6 +191,7 @@ function About(): VNode {
   const { data } = useLoad(() => call("health.get"));
   const leave = async (): Promise<void> => {
     if (!(await telling(call("me.leave")))) return;
+    keepProof(undefined);
     me.value = null;
     go("/");
   };

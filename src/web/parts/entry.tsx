@@ -1,10 +1,12 @@
 // One row of the conversation: messages, replies, thinking, plans, notices, files, the end of a turn.
 import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import type { Entry } from "../../core/fold.ts";
 import { textOf } from "../../core/history.ts";
 import type { FilePart, Item, Part } from "../../core/types.ts";
 import { bytes } from "../../std/text.ts";
 import { useNow } from "../clock.ts";
+import { fileAddress, openFile, picture } from "../files.ts";
 import { Markdown } from "../markdown.tsx";
 import type { Row } from "../rows.ts";
 import { dropPending, say, sayAgain, type Pending } from "../sending.ts";
@@ -174,18 +176,22 @@ function Plan({ entries }: { entries: { text: string; state: keyof typeof marks 
 }
 
 function FileChip({ file }: { file: FilePart }): VNode {
-  const href = `/api/files/${encodeURIComponent(file.id)}`;
-  const picture = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.mime);
-  return (
-    <a class={picture ? "picture" : "file-chip"} href={href} target="_blank" rel="noopener" title={`${file.name}, ${bytes(file.size)}`}>
-      {picture ? (
-        <img src={href} alt={file.name} loading="lazy" />
-      ) : (
-        <>
-          <Icon name="file" /> <span class="name">{file.name}</span> <span class="quiet">{bytes(file.size)}</span>
-        </>
-      )}
+  const [src, setSrc] = useState<string>();
+  const address = fileAddress(file.id);
+  useEffect(() => {
+    let gone = false;
+    if (/^image\/(png|jpeg|gif|webp|avif)$/.test(file.mime)) void picture(address).then((found) => gone || setSrc(found));
+    return () => void (gone = true);
+  }, [address]);
+  const title = `${file.name}, ${bytes(file.size)}`;
+  return src ? (
+    <a class="picture" href={src} target="_blank" rel="noopener" title={title}>
+      <img src={src} alt={file.name} />
     </a>
+  ) : (
+    <button type="button" class="file-chip" title={title} onClick={() => void openFile(address)}>
+      <Icon name="file" /> <span class="name">{file.name}</span> <span class="quiet">{bytes(file.size)}</span>
+    </button>
   );
 }
 

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 import type { SessionInfo } from "../../core/api.ts";
 import { pages } from "../pages.ts";
+import { openFile } from "../files.ts";
 import { confirm } from "../notices.ts";
 import { drawerOpen, theme, type Theme } from "../prefs.ts";
 import { go, path, sessionInPath } from "../router.ts";
@@ -183,19 +184,15 @@ export function choices(one: SessionInfo, edit: () => void): Choice[] {
   };
   return [
     { label: "Rename", icon: "write", run: edit },
-    { label: "Export as Markdown", icon: "download", run: () => download(one, "md") },
-    { label: "Export as JSON", icon: "download", run: () => download(one, "json") },
+    { label: "Export as Markdown", icon: "download", run: () => void save(one, "md") },
+    { label: "Export as JSON", icon: "download", run: () => void save(one, "json") },
     { label: "Clear", icon: "close", run: () => void empty() },
     { label: "Delete", icon: "trash", danger: true, run: () => void gone() },
   ];
 }
 
-function download({ id }: SessionInfo, format: string): void {
-  const link = document.createElement("a");
-  link.href = `/api/sessions/${encodeURIComponent(id)}/export?format=${format}`;
-  link.download = "";
-  link.click();
-}
+const save = ({ id }: SessionInfo, format: string): Promise<void> =>
+  openFile(`/api/sessions/${encodeURIComponent(id)}/export?format=${format}`);
 
 export function Rename({ one, done }: { one: SessionInfo; done(): void }): VNode {
   const field = useRef<HTMLInputElement>(null);

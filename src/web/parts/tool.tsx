@@ -5,6 +5,7 @@ import { useComputed } from "@preact/signals";
 import type { ToolResult } from "../../core/types.ts";
 import { revealed } from "../../std/text.ts";
 import { useNow } from "../clock.ts";
+import { fileAddress, openFile } from "../files.ts";
 import { view } from "../session.ts";
 import { readable, stateOf, stateWords, titleOf, type ToolEntry, type ToolState } from "../tools.ts";
 import { journal, undo, undoing } from "../undo.ts";
@@ -54,9 +55,9 @@ export function ToolCard({ entry }: { entry: ToolEntry }): VNode {
           {() => <Details entry={entry} />}
         </Fold>
         {result?.full ? (
-          <a class="tool-link" href={`/api/files/${encodeURIComponent(result.full)}`} target="_blank" rel="noopener">
+          <button type="button" class="ghost small" onClick={() => void openFile(fileAddress(result.full!))}>
             <Icon name="download" /> Full output
-          </a>
+          </button>
         ) : null}
         {result?.undo?.length ? <Undo ids={result.undo} what={title} /> : null}
       </footer>

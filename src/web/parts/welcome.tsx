@@ -1,9 +1,10 @@
 // Who is not signed in yet: redeeming a claim link, or how to get one. Nothing of the address but the claim code is read.
 import { useEffect, useState } from "preact/hooks";
 import type { VNode } from "preact";
-import { hasCode, messageOf } from "../../std/error.ts";
+import { hasCode, messageOf, StewardError } from "../../std/error.ts";
 import { call } from "../api.ts";
 import { enter, me, unreachable } from "../people.ts";
+import { keepProof } from "../proof.ts";
 import { go } from "../router.ts";
 import { Mark } from "./icon.tsx";
 
@@ -18,13 +19,21 @@ export function takeClaimCode(): string | undefined {
 }
 
 export async function redeem(code: string): Promise<void> {
-  await call("claim.redeem", { body: { code } });
+  const { proof } = await call("claim.redeem", { body: { code } });
+  keepProof(proof);
   await enter();
   go("/", { replace: true });
 }
 
 /** The whole link or only its code. */
 const codeIn = (text: string): string => (text.includes("#") ? text.slice(text.lastIndexOf("#") + 1) : text).trim();
+
+function problemOf(error: unknown): string {
+  if (hasCode(error, "denied") || hasCode(error, "not_found"))
+    return "This link has been used or is too old. Make a new one with steward claim.";
+  const hint = error instanceof StewardError && error.hint ? ` ${error.hint}` : "";
+  return `${messageOf(error)}.${hint}`;
+}
 
 export function Welcome({ code }: { code?: string | undefined }): VNode {
   const [problem, setProblem] = useState("");
@@ -35,11 +44,7 @@ export function Welcome({ code }: { code?: string | undefined }): VNode {
     setBusy(true);
     redeem(given).catch((error: unknown) => {
       setBusy(false);
-      setProblem(
-        hasCode(error, "denied") || hasCode(error, "not_found")
-          ? "This link has been used or is too old. Make a new one with steward claim."
-          : messageOf(error),
-      );
+      setProblem(problemOf(error));
       void enter().then(() => me.value && go("/", { replace: true }));
     });
   };
@@ -54,7 +59,10 @@ export function Welcome({ code }: { code?: string | undefined }): VNode {
         <p role="status">Signing in…</p>
       ) : (
         <>
-          <p>This browser is not signed in yet. Steward prints a one-time link when it starts; open that link here, or paste it below.</p>
+          <p>
+            This browser is not signed in yet, or its stored data was cleared. Steward prints a one-time link when it starts; open that link
+            here, or paste it below.
+          </p>
           <ul class="ways">
             <li>
               <code>./steward start</code> <span>starts it and prints a link</span>
