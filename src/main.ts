@@ -25,7 +25,7 @@ const host: CliHost = {
   stdout: process.stdout,
   stderr: process.stderr,
   serve: async (options) => (await import("./serve.ts")).serve({ ...options, home, version, root }),
-  embed: async () => (await import("./serve.ts")).embed({ home, version, root }),
+  embed: async (work) => (await import("./serve.ts")).embed({ home, version, root, work }),
   running: async () => {
     const live = (await import("./run/instance.ts")).liveInstance(home);
     return live?.url ? live : undefined;

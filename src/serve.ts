@@ -72,13 +72,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
 }
 
-/** The whole of Steward without a listener, for one command. */
-export async function embed(
-  options: Pick<ServeOptions, "home" | "version" | "root">,
-): Promise<{ fetch(request: Request): Promise<Response>; close(): Promise<void> }> {
+/** The whole of Steward without a listener, for one command. `work`: waiting turns are run; else nothing is begun that the command's end would cut off. */
+export async function embed(options: Pick<ServeOptions, "home" | "version" | "root"> & { work: boolean }): Promise<{
+  fetch(request: Request): Promise<Response>;
+  close(): Promise<void>;
+}> {
   const held = holdInstance(options.home);
   try {
-    const composed = await compose({ ...options, env: process.env, auto: true });
+    const composed = await compose({ ...options, env: process.env, auto: options.work });
     const gateway = await openGateway(composed.steward, { web: undefined, localToken: held.token, stop: () => {} });
     return {
       fetch: (request) => gateway.fetch(request, OWNER),

@@ -15,7 +15,7 @@ export interface CliHost {
   /** Starts the server in this process; resolves when it listens. */
   serve(options: { port?: number; host?: string; model?: string; logLevel?: string }): Promise<Serving>;
   /** The whole of Steward in this process without a listener, for one command when no server runs. */
-  embed(): Promise<{ fetch(request: Request): Promise<Response>; close(): Promise<void> }>;
+  embed(work: boolean): Promise<{ fetch(request: Request): Promise<Response>; close(): Promise<void> }>;
   /** The running server of this home, checked to be alive (pid and start time), or undefined. */
   running(): Promise<{ url: string; token: string; pid: number } | undefined>;
 }

@@ -14,13 +14,13 @@ export interface Connection {
 const PATIENCE_MS = 10_000;
 const LOOK_MS = 100;
 
-/** A home that another command holds for a moment is waited for; `conflict` when it takes longer. */
-export async function reach(host: CliHost): Promise<Connection> {
+/** `work`: turns are run also when no server is there. A home that another command holds for a moment is waited for; `conflict` when it takes longer. */
+export async function reach(host: CliHost, work = false): Promise<Connection> {
   for (const until = Date.now() + PATIENCE_MS; ; await wait(LOOK_MS)) {
     const running = await host.running();
     if (running) return { client: connect(running), embedded: false, close: async () => {} };
     try {
-      const { fetch, close } = await host.embed();
+      const { fetch, close } = await host.embed(work);
       return { client: connect({ url: "http://127.0.0.1", fetch }), embedded: true, close };
     } catch (error) {
       if (!hasCode(error, "conflict") || Date.now() > until) throw error;
@@ -28,10 +28,10 @@ export async function reach(host: CliHost): Promise<Connection> {
   }
 }
 
-export async function withClient<T>(host: CliHost, work: (client: Client, connection: Connection) => Promise<T>): Promise<T> {
-  const connection = await reach(host);
+export async function withClient<T>(host: CliHost, use: (client: Client, connection: Connection) => Promise<T>, work = false): Promise<T> {
+  const connection = await reach(host, work);
   try {
-    return await work(connection.client, connection);
+    return await use(connection.client, connection);
   } finally {
     await connection.close();
   }

@@ -15,14 +15,14 @@ export const LASTING_DAYS = 30;
 
 /** The question, what exactly it is about, and how to answer. */
 export function questionLines(ask: Ask): string[] {
-  const shows = (ask.shows ?? "").split("\n").filter((line) => line.trim() !== "");
+  const shows = ask.shows === undefined ? [] : ask.shows.split("\n");
   return [yellow(bold(`? ${ask.prompt}`)), ...shows.map((line) => `  ${cyan(line)}`), dim(`  ${choices(ask)}`)];
 }
 
 export function choices({ kind, options, scope }: Ask): string {
   if (kind === "text") return "type your answer";
   if (kind === "choice") return options.map((option, index) => `${index + 1} ${option}`).join("   ");
-  return scope ? `y once   t for this task   a always: ${scope} (${LASTING_DAYS} days)   n no` : "y yes   n no";
+  return scope ? `y once   t for this task   a always: ${scope} (${LASTING_DAYS} days)   n no` : "y once   t for this task   n no";
 }
 
 /** What `typed` answers; undefined when it is none of the answers. */
@@ -37,7 +37,7 @@ export function readAnswer(ask: Ask, typed: string, now: number): Reply | undefi
   }
   if (["n", "no", "deny"].includes(lower)) return { choice: "deny" };
   if (["y", "yes", "allow"].includes(lower)) return { choice: "allow", for: "once" };
-  if (ask.scope && ["t", "task"].includes(lower)) return { choice: "allow", for: "task" };
+  if (["t", "task"].includes(lower)) return { choice: "allow", for: "task" };
   if (ask.scope && ["a", "always"].includes(lower)) return { choice: "allow", for: "scope", until: now + LASTING_DAYS * DAY_MS };
   return undefined;
 }

@@ -64,7 +64,13 @@ export async function approvals(steward: Steward, scope: Scope, checked: Checked
 function network({ mode }: Computer, { network: wanted }: Record<string, unknown>): Need[] {
   if (wanted !== true || mode === "full") return [];
   if (mode === "contained") throw new StewardError("denied", "Permission denied: there is no network in contained mode");
-  return [{ scope: "network", prompt: "This command wants to use the network", lasts: "task" }];
+  return [
+    {
+      scope: "network",
+      prompt: "This command wants to use the network: the internet, and every service on this machine and around it",
+      lasts: "task",
+    },
+  ];
 }
 
 const PATH_FIELDS = ["path", "source", "destination"] as const;
@@ -205,7 +211,7 @@ function allowedForTask(log: Stored[], turn: string, need: Need): boolean {
   return log.some(({ event }) => {
     if (event.type !== "ask.answered" || event.answer.for !== "task" || event.answer.choice !== "allow") return false;
     const granted = asked.get(event.ask);
-    return granted?.scope === undefined ? granted?.prompt === need.prompt : covers(granted.scope, need.scope);
+    return granted?.scope === undefined ? granted?.prompt === revealed(need.prompt) : covers(granted.scope, need.scope);
   });
 }
 
@@ -215,7 +221,8 @@ export async function ask(
   scope: Scope,
   wanted: Pick<Ask, "kind" | "prompt" | "options" | "scope" | "shows"> & { call: ToolCall },
 ): Promise<Answer> {
-  const { call, ...question } = wanted;
+  const { call, ...rest } = wanted;
+  const question = { ...rest, prompt: revealed(rest.prompt) };
   const known = (await scope.log()).find(
     ({ event }) => event.type === "ask.opened" && event.ask.call === call.id && event.ask.prompt === question.prompt,
   )?.event;

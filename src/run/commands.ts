@@ -3,7 +3,8 @@ import type { Computer, ExecOptions, ExecResult, FileInfo } from "../core/comput
 import { hasCode, StewardError } from "../std/error.ts";
 import { oneLine } from "../std/text.ts";
 import type { GuardScope } from "./guard.ts";
-import { cacheable, commandsOf, refusedCommand } from "./policy.ts";
+import { proofOf, versionProof } from "./caches.ts";
+import { cacheable, everyCommand, refusedCommand } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { Steward } from "./steward.ts";
 import type { Journal } from "./undo.ts";
@@ -30,7 +31,7 @@ export async function checkedExec(steward: Steward, { computer, rules, scope }: 
   await rules.refuse(cwd);
   const dependsOn = options.stdin === undefined ? cacheable(command) : undefined;
   if (options.desktop && Array.isArray(command)) return computer.exec(command, { ...options, cwd });
-  if (dependsOn) return execCached(steward, { computer, scope }, { command, options: { ...options, cwd }, paths: dependsOn.paths });
+  if (dependsOn) return execCached(steward, { computer, scope }, { command, options: { ...options, cwd }, ...dependsOn });
   const startedAt = steward.now();
   const result = await computer.exec(command, { ...options, cwd });
   if (scope.reads) return result;
@@ -41,7 +42,7 @@ export async function checkedExec(steward: Steward, { computer, rules, scope }: 
 
 /** In full mode nothing hides the blocked paths from a command, so at least those that it names are refused. */
 async function refuseNamedPaths(rules: Reach, command: string | string[], cwd: string): Promise<void> {
-  for (const words of typeof command === "string" ? commandsOf(command) : [command])
+  for (const words of everyCommand(command))
     for (const [index, word] of words.entries()) {
       const path = word.replace(/^[^=]*=/, "").replace(/^\$\{?HOME\}?/, "~");
       if (!/[/~]/.test(path) || path.startsWith("/dev/") || path.includes("\0") || path.length > 4096) continue;
@@ -58,22 +59,23 @@ async function refuseNamedPaths(rules: Reach, command: string | string[], cwd: s
 async function execCached(
   steward: Steward,
   { computer, scope }: Pick<Place, "computer" | "scope">,
-  { command, options, paths }: Running & { paths: string[] },
+  { command, options, paths, of }: Running & NonNullable<ReturnType<typeof cacheable>>,
 ): Promise<ExecResult> {
-  const proof = async (): Promise<string> => {
+  /** Undefined when something that it reads can't be vouched for. */
+  const proof = async (): Promise<string | undefined> => {
     const infos = await Promise.all(paths.map((path) => computer.stat(path.startsWith("/") ? path : `${options.cwd}/${path}`)));
-    return infos.map((info: FileInfo | undefined) => info?.version ?? "none").join();
+    const versions = infos.map((info) => versionProof(info, of));
+    return versions.includes(undefined) ? undefined : [proofOf(steward.permissions.read().capabilities), ...versions].join("\0");
   };
-  const { blocked_paths, allowed_paths } = steward.permissions.read().capabilities.filesystem.restrictions;
-  const key = [scope.principal.person, computer.mode, options.cwd, String(command), ...blocked_paths, "", ...allowed_paths].join("\0");
+  const key = [scope.principal.person, computer.mode, options.cwd, String(command)].join("\0");
   const before = await proof();
-  const known = steward.caches.command.get(key, before) as ExecResult | undefined;
+  const known = before === undefined ? undefined : (steward.caches.command.get(key, before) as ExecResult | undefined);
   if (known) {
     scope.note.cached = true;
     return known;
   }
   const result = await computer.exec(command, options);
-  if (result.code === 0 && (await proof()) === before) steward.caches.command.set(key, before, result);
+  if (result.code === 0 && before !== undefined && (await proof()) === before) steward.caches.command.set(key, before, result);
   return result;
 }
 

@@ -2,7 +2,7 @@
 import type { Computer, FileInfo } from "../core/computer.ts";
 import { StewardError } from "../std/error.ts";
 import type { Restrictions } from "./permissions.ts";
-import { isUnder } from "./policy.ts";
+import { isUnder, samePath } from "./policy.ts";
 import { startupPlaces } from "./startup.ts";
 import type { Steward } from "./steward.ts";
 
@@ -38,7 +38,7 @@ interface Lists {
 }
 
 export function reach(steward: Steward, computer: Computer): Reach {
-  const fold = computer.platform === "darwin" ? (path: string): string => path.toLowerCase() : (path: string): string => path;
+  const fold = samePath(computer.platform);
   const inside = (at: string, folder: string): boolean => isUnder(fold(at), fold(folder));
   const known: { of?: Restrictions; lists?: Promise<Lists> } = {};
   const lists = (): Promise<Lists> => {

@@ -50,7 +50,7 @@ export function openJournal(
         ...(impossible ? { state: "impossible", reason: "Steward can't take back what a command did." } : { state: "done" }),
       };
       await steward.store.commit({ put: { [undoKey(person, id)]: entry, [sessionUndoKey(person, session, id)]: true } });
-      if (change.type !== "command" || change.changed.length > 0) ids.push(id);
+      if (change.type !== "command") ids.push(id);
       return id;
     },
     async forget(id) {

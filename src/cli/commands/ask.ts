@@ -30,7 +30,7 @@ export const ask: Command = {
     if (verb === "list" && id === undefined) return withClient(given.host, (client) => list(given, client));
     if (verb !== "answer" || id === undefined || words.length === 0)
       throw usageError("ask takes list, or answer with an id and the answer", "steward help ask shows examples.");
-    return withClient(given.host, (_, connection) => answer(given, connection, { id, typed: words.join(" ") }));
+    return withClient(given.host, (_, connection) => answer(given, connection, { id, typed: words.join(" ") }), true);
   },
 };
 

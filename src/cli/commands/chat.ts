@@ -51,7 +51,7 @@ async function messageOf({ host: { stdin, stdout }, args }: Given): Promise<stri
 }
 
 async function talk(given: Given): Promise<number> {
-  const connection = await reach(given.host);
+  const connection = await reach(given.host, true);
   const { dialog } = await import("../dialog.ts");
   try {
     return await dialog(given.host, connection, await chosen(connection.client, given));
@@ -75,27 +75,31 @@ async function chosen(client: Client, { flags }: Given): Promise<string> {
 
 async function once(given: Given, text: string): Promise<number> {
   const { host, out, flags } = given;
-  return withClient(host, async (client) => {
-    const session = await chosen(client, given);
-    const leaving = new AbortController();
-    const kept = collector();
-    const screen = openScreen({ ...host, live: !flags.has("no-stream") && !flags.has("json") });
-    const asked = questions(given, { client, screen, leave: () => leaving.abort() });
-    const teller = flags.has("json") ? undefined : openTeller(screen);
-    const stopped = cancelOnSignal(client, session);
-    try {
-      const ended = await say(
-        { client, session, leaving: leaving.signal, watcher: both({ ...teller, ...asked.watcher }, kept.watcher) },
-        text,
-      );
-      if (ended) teller?.ended(ended);
-      if (flags.has("json")) out.json({ session, ...kept.read(), ...(ended ?? { stop: "asked", asks: asked.open }) });
-      return ended ? codeOf(ended) : UNANSWERED;
-    } finally {
-      stopped();
-      asked.close();
-    }
-  });
+  return withClient(
+    host,
+    async (client) => {
+      const session = await chosen(client, given);
+      const leaving = new AbortController();
+      const kept = collector();
+      const screen = openScreen({ ...host, live: !flags.has("no-stream") && !flags.has("json") });
+      const asked = questions(given, { client, screen, leave: () => leaving.abort() });
+      const teller = flags.has("json") ? undefined : openTeller(screen);
+      const stopped = cancelOnSignal(client, session);
+      try {
+        const ended = await say(
+          { client, session, leaving: leaving.signal, watcher: both({ ...teller, ...asked.watcher }, kept.watcher) },
+          text,
+        );
+        if (ended) teller?.ended(ended);
+        if (flags.has("json")) out.json({ session, ...kept.read(), ...(ended ?? { stop: "asked", asks: asked.open }) });
+        return ended ? codeOf(ended) : UNANSWERED;
+      } finally {
+        stopped();
+        asked.close();
+      }
+    },
+    true,
+  );
 }
 
 function codeOf({ stop, error }: Ended): number {
