@@ -148,7 +148,8 @@ test("answers are read as they are offered", () => {
   const scoped = question({ scope: "network" });
   const choice = question({ kind: "choice", options: ["Red", "Blue"] });
   assert.deepEqual(readAnswer(plain, " Y ", 0), { choice: "allow", for: "once" });
-  assert.deepEqual(readAnswer(plain, "t", 0), undefined);
+  assert.deepEqual(readAnswer(plain, "t", 0), { choice: "allow", for: "task" });
+  assert.deepEqual(readAnswer(plain, "always", 0), undefined);
   assert.deepEqual(readAnswer(scoped, "t", 0), { choice: "allow", for: "task" });
   assert.deepEqual(readAnswer(scoped, "always", 0), { choice: "allow", for: "scope", until: 30 * 86_400_000 });
   assert.deepEqual(readAnswer(scoped, "no", 0), { choice: "deny" });
@@ -158,7 +159,7 @@ test("answers are read as they are offered", () => {
     [{ choice: "Blue" }, { choice: "Red" }, undefined, undefined],
   );
   assert.deepEqual(readAnswer(question({ kind: "text", options: [] }), " at nine ", 0), { choice: "at nine" });
-  assert.equal(choices(plain), "y yes   n no");
+  assert.equal(choices(plain), "y once   t for this task   n no");
   assert.throws(
     () => flaggedAnswer(plain, "allow", { wide: "always", now: 0 }),
     (error) => hasCode(error, "invalid"),

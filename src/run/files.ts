@@ -97,7 +97,7 @@ export async function fileBytes(steward: Steward, who: Principal, id: string): P
 
 /** A display name: base name only, visible characters, at most 200. */
 export function safeName(name: string): string {
-  const base = visible(name).split(/[/\\]/).at(-1)!.replaceAll("\0", "").trim().slice(-200);
+  const base = visible(name).split(/[/\\]/).at(-1)!.replace(/\s+/g, " ").trim().slice(-200);
   return base === "" || base === "." || base === ".." ? "file" : base;
 }
 

@@ -37,7 +37,7 @@ async function attached(steward: Steward, who: Principal, id: string): Promise<F
 
 function checked(part: { type: "text"; text: string }): Part {
   if (part.text.length > MAX_TEXT)
-    throw new StewardError("limit", `The message has ${part.text.length} characters; at most ${MAX_TEXT} fit`, {
+    throw new StewardError("invalid", `The message has ${part.text.length} characters; at most ${MAX_TEXT} fit`, {
       hint: "Send it as a file.",
     });
   return { type: "text", text: part.text.replaceAll("\0", "") };

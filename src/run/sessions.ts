@@ -245,6 +245,6 @@ export async function eraseSession(
 ): Promise<{ erase?: string[]; drop?: string[] }> {
   const doc = (await store.get(sessionKey(person, session))) as SessionDoc | undefined;
   return doc?.deletedAt && now() - doc.deletedAt >= KEEP_DELETED_MS
-    ? { erase: [session], drop: [sessionKey(person, session), `turn/${session}`] }
+    ? { erase: [session], drop: [sessionKey(person, session), `turn/${session}`, `tainted/${session}`] }
     : {};
 }
