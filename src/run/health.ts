@@ -58,12 +58,16 @@ function model(steward: Steward): Found {
 }
 
 function system({ home }: Steward): Found {
-  const memory = 1 - freemem() / totalmem();
   const { bsize, bavail, blocks } = statfsSync(home);
-  const disk = blocks === 0 ? 0 : 1 - bavail / blocks;
-  const text = `memory ${Math.round(memory * 100)} % used, disk ${Math.round(disk * 100)} % used (${bytes(bavail * bsize)} free)`;
-  if (memory > 0.9 || disk > 0.9) return { status: "unhealthy", message: text };
-  return { status: memory > 0.75 || disk > 0.8 ? "degraded" : "healthy", message: text };
+  const used = { memory: 1 - freemem() / totalmem(), disk: blocks === 0 ? 0 : 1 - bavail / blocks };
+  const text = `memory ${Math.round(used.memory * 100)} % used, disk ${Math.round(used.disk * 100)} % used (${bytes(bavail * bsize)} free)`;
+  return { status: loadStatus(used), message: text };
+}
+
+/** Parts in use, 0 to 1: over 75 % of memory or 80 % of the disk is degraded, over 90 % of either unhealthy. */
+export function loadStatus({ memory, disk }: { memory: number; disk: number }): Found["status"] {
+  if (memory > 0.9 || disk > 0.9) return "unhealthy";
+  return memory > 0.75 || disk > 0.8 ? "degraded" : "healthy";
 }
 
 async function store({ store: kept }: Steward): Promise<Found> {
