@@ -8,6 +8,8 @@ import { Lexer, type Token } from "marked";
 import { routes } from "../src/core/api.ts";
 import { paths } from "../src/web/api.ts";
 import { parse, safeAddress, words } from "../src/web/blocks.ts";
+import { lex } from "../src/web/lexer.ts";
+import { settled } from "../src/web/tools.ts";
 
 test("the page's calls are those of the table of routes", () => {
   const wanted = Object.fromEntries(
@@ -66,6 +68,72 @@ test("a long reply costs what its open block costs, not what it has grown to", (
   for (let end = 0; end < text.length; end += 16) parse("long", text.slice(0, end));
   const took = performance.now() - begun;
   assert.ok(took < 3000, `${Math.round(took)} ms for ${Math.ceil(text.length / 16)} pieces`);
+});
+
+const many = (text: string, length: number): string => text.repeat(Math.ceil(length / text.length)).slice(0, length);
+const steps = (count: number, between: string): string =>
+  Array.from({ length: count }, (_, at) => `${" ".repeat(2 * at)}- a`).join(between);
+
+test("Markdown that would nest too deep or take too long is plain text, and nothing around it is", () => {
+  const types = (text: string): string[] => lex(text).map(({ type }) => type);
+  assert.deepEqual(
+    [`${">".repeat(5000)} x`, "1. ".repeat(5000), steps(300, "\n"), "> - ".repeat(60), "\t".repeat(60) + "- a"].map(types),
+    Array.from({ length: 5 }, () => ["plain"]),
+  );
+  assert.deepEqual(types(`# Title\n\n${"- ".repeat(200)}x\n\nA *word*.\n`), ["heading", "space", "plain", "paragraph"]);
+  assert.deepEqual(types(`${"> ".repeat(90)}x`), ["blockquote"]);
+  assert.deepEqual(types(`${"-".repeat(300)}\n\n|${" a |".repeat(200)}\n|${"---|".repeat(200)}`), ["hr", "space", "table"].slice(0, 3));
+  assert.deepEqual(types(`text\n\n\`\`\`\n${"x = 1;\n".repeat(6000)}\`\`\`\n`), ["paragraph", "space", "code"]);
+  const long = lex("x".repeat(200_001))[0]!;
+  assert.equal(long.type === "plain" && "note" in long, true);
+  const [word] = lex(`${"a.".repeat(30_000)}@`) as { tokens: Token[] }[];
+  assert.deepEqual(
+    word!.tokens.map(({ type, raw }) => [type, raw.length]),
+    [["text", 60_001]],
+  );
+});
+
+test("no text keeps the Markdown parser busy for long, and each keeps its words", { timeout: 60_000 }, () => {
+  const pieces = ["a.", "a@", "*a", "a*b_", "**a ", "[", "[a](", "![", "`a``", "<a ", "&", "$", "|a", "- a\n", "1. ", "> ", " *", "é*"];
+  const texts = [
+    ...pieces.map((piece) => many(piece, 100_000)),
+    `${"a.".repeat(30_000)}@`,
+    steps(400, "\n\n"),
+    many(`${"1. ".repeat(99)}a\n`, 200_000),
+  ];
+  for (const text of texts) {
+    const begun = performance.now();
+    const tokens = lex(text);
+    const took = performance.now() - begun;
+    assert.ok(took < 5000, `${Math.round(took)} ms for ${JSON.stringify(text.slice(0, 20))}`);
+    assert.equal(tokens.map(({ raw }) => raw).join("").length >= text.trimEnd().length, true, text.slice(0, 20));
+  }
+});
+
+test("a reply that grows past what is parsed becomes plain text as a whole", () => {
+  const text = "A paragraph of words.\n\n".repeat(10_000);
+  for (const end of [1000, 100_000, 199_999]) assert.equal(parse("past", text.slice(0, end)).open.at(-1)!.type === "plain", false);
+  const { closed, open } = parse("past", text);
+  assert.deepEqual([closed.length, open.map(({ type, raw }) => [type, raw.length])], [0, [["plain", text.length]]]);
+});
+
+test("output as a terminal would leave it, in a time that grows with its length", () => {
+  assert.deepEqual(
+    ["a\r\nb\r\n", "10%\r50%\r100%\ndone", "10%\r", "a\rb\r\r\nc", "\u001b[31mred\u001b[0m", "\r\n\r", "", "plain"].map(settled),
+    ["a\nb\n", "100%\ndone", "10%", "b\nc", "red", "\n", "", "plain"],
+  );
+  for (const text of [
+    "x".repeat(200_000),
+    "x\r".repeat(100_000),
+    "\r".repeat(200_000),
+    "\u001b[".repeat(100_000),
+    `\u001b[${"0;".repeat(100_000)}`,
+  ]) {
+    const begun = performance.now();
+    settled(text);
+    const took = performance.now() - begun;
+    assert.ok(took < 100, `${Math.round(took)} ms for ${JSON.stringify(text.slice(0, 10))}`);
+  }
 });
 
 test("text that is another text now is parsed anew", () => {

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import type { Event } from "../src/core/events.ts";
+import type { Item } from "../src/core/types.ts";
 import { builtin, builtPage, launch, openPage, say, sessionOf, skip, talk, visit } from "./pages-place.ts";
 
 const running: { browser?: Browser } = {};
@@ -149,6 +150,64 @@ test("a long stream stays in view, is not drawn over and over, and scrolling up 
   assert.ok(longest < 200, `a task of ${longest} ms`);
   assert.deepEqual(v.complaints, []);
 });
+
+test(
+  "replies that would break or hold up the page are shown as plain text, and one broken row leaves the others alone",
+  options,
+  async (t) => {
+    const place = await openPage(t, builtin);
+    const steps = Array.from({ length: 5000 }, (_, at) => `${" ".repeat(at)}- a`).join("\n");
+    const texts = [
+      `${">".repeat(5000)} x`,
+      "1. ".repeat(5000),
+      `${"a.".repeat(30_000)}@`,
+      steps.slice(0, 199_000),
+      "b ".repeat(150_000),
+      "*a".repeat(20_000),
+    ];
+    const broken = { id: "br", kind: "plan" } as unknown as Item;
+    const items = [
+      ...texts.map((text, at) => ({ id: `x${at}`, kind: "text", text }) as const),
+      broken,
+      { id: "last", kind: "text", text: "**All** good." } as const,
+    ];
+    const events = items.flatMap((item, at): Event[] => [
+      { type: "message.received", id: `q${at}`, from: "owner", parts: [{ type: "text", text: `Question ${at}` }] },
+      { type: "turn.started", turn: `u${at}`, engine: "loop", model: "builtin/rules" },
+      { type: "item.completed", turn: `u${at}`, item },
+      { type: "turn.completed", turn: `u${at}`, stop: "end", seen: at, engine: "loop", model: "builtin/rules" },
+    ]);
+    const id = await sessionOf(place, events, "Heavy");
+    const begun = Date.now();
+    const v = await visit(browser(), place, { path: `/s/${id}` });
+    await v.page.locator(".md strong").getByText("All").waitFor();
+    const seen = new Set<string>();
+    for (let step = 0; step < 400; step++) {
+      const { words, top } = await v.page.locator(".list").evaluate(async (list) => {
+        list.scrollTop -= list.clientHeight * (list.scrollTop > 30_000 ? 20 : 1);
+        for (let i = 0; i < 2; i++) await new Promise((resolve) => requestAnimationFrame(resolve));
+        return {
+          words: [...list.querySelectorAll(".slot")].map(
+            (slot) => `${(slot as HTMLElement).dataset.key} ${slot.textContent.length} ${slot.textContent.slice(0, 20)}`,
+          ),
+          top: list.scrollTop,
+        };
+      });
+      for (const one of words) seen.add(one);
+      if (top <= 0) break;
+    }
+    const took = Date.now() - begun;
+    t.diagnostic(`shown and scrolled through in ${took} ms`);
+    assert.ok(took < 10_000, `${took} ms`);
+    for (const [at, text] of texts.entries())
+      assert.ok(
+        [...seen].some((one) => one.startsWith(`item/x${at} `) && Number(one.split(" ")[1]) >= text.trim().length),
+        `${at}: ${[...seen].join(", ")}`,
+      );
+    assert.ok([...seen].some((one) => /^item\/br \d+ This could not be/.test(one)));
+    assert.deepEqual(v.complaints, []);
+  },
+);
 
 const hostile = [
   "<script>window.owned = 1</script>",

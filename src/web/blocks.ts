@@ -1,6 +1,7 @@
 // Markdown as blocks, and what in it may become an address or a character. Growing text is parsed block by block:
 // only the last blocks, still open, are parsed again. Drawing is `markdown.tsx`.
-import { Lexer, type Token } from "marked";
+import type { Token } from "marked";
+import { lex, LONGEST } from "./lexer.ts";
 
 export interface Parsed {
   text: string;
@@ -18,10 +19,10 @@ export function parse(id: string, given: string): Parsed {
   const text = given.replace(/\r\n?/g, "\n");
   const before = parsed.get(id);
   if (before?.text === text) return before;
-  const grows = before !== undefined && text.startsWith(before.text.slice(0, before.covered));
+  const grows = before !== undefined && text.length <= LONGEST && text.startsWith(before.text.slice(0, before.covered));
   const closed = grows ? before.closed : [];
   const covered = grows ? before.covered : 0;
-  const tokens = new Lexer({ gfm: true, breaks: true }).lex(text.slice(covered)) as Token[];
+  const tokens = lex(text.slice(covered));
   // The last block may still grow, and as it grows turn out to belong to the one before ("1" becomes the list's next item).
   const solid = tokens.flatMap(({ type }, index) => (type === "space" ? [] : [index]));
   const last = solid.at(-2) ?? 0;

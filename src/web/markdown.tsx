@@ -56,6 +56,13 @@ function block(token: Token, key: number, live?: boolean): VNode | null {
       return table(one as Tokens.Table, key);
     case "hr":
       return <hr key={key} />;
+    case "plain":
+      return (
+        <div key={key}>
+          {one.note ? <p class="quiet">{one.note}</p> : null}
+          <p class="raw">{one.raw.trimEnd()}</p>
+        </div>
+      );
     case "html":
       return one.raw.trim() ? (
         <p key={key} class="raw">

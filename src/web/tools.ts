@@ -102,3 +102,16 @@ function outputText(output: unknown): string {
 
 const isFile = (one: unknown): one is { name: string; type: string } =>
   typeof one === "object" && one !== null && "name" in one && "type" in one && typeof one.name === "string";
+
+/** What a terminal would still show: without its colours, and of a line that was written over only the last writing. */
+export const settled = (text: string): string =>
+  text
+    // oxlint-disable-next-line no-control-regex
+    .replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, "")
+    .split("\n")
+    .map((line) => {
+      let end = line.length;
+      while (line[end - 1] === "\r") end--;
+      return line.slice(end === 0 ? 0 : line.lastIndexOf("\r", end - 1) + 1, end);
+    })
+    .join("\n");

@@ -16,6 +16,7 @@ import { compact, cost, dayName, duration, timeOf, wholeTime } from "../words.ts
 import { AskCard } from "./ask.tsx";
 import { CopyButton } from "./code.tsx";
 import { Fold } from "./fold.tsx";
+import { Guarded } from "./guarded.tsx";
 import { Icon } from "./icon.tsx";
 import { ToolCard } from "./tool.tsx";
 
@@ -25,7 +26,7 @@ const drawn = new WeakMap<Row, VNode>();
 export function drawRow(row: Row): VNode {
   const known = drawn.get(row);
   if (known) return known;
-  const made = draw(row);
+  const made = <Guarded row={row}>{draw(row)}</Guarded>;
   drawn.set(row, made);
   return made;
 }

@@ -7,7 +7,7 @@ import { revealed } from "../../std/text.ts";
 import { useNow } from "../clock.ts";
 import { fileAddress, openFile } from "../files.ts";
 import { view } from "../session.ts";
-import { readable, stateOf, stateWords, titleOf, type ToolEntry, type ToolState } from "../tools.ts";
+import { readable, settled, stateOf, stateWords, titleOf, type ToolEntry, type ToolState } from "../tools.ts";
 import { journal, undo, undoing } from "../undo.ts";
 import { duration } from "../words.ts";
 import { CopyButton } from "./code.tsx";
@@ -102,21 +102,12 @@ export function Pane({ text, live, bad, copy }: { text: string; live?: boolean; 
   return (
     <div class={`pane-frame${bad ? " bad" : ""}`}>
       <pre class="pane" ref={pane} tabIndex={0} role="region" aria-label="Output">
-        {revealed(plain(shown))}
+        {revealed(settled(shown))}
       </pre>
       {copy ? <CopyButton text={text} what="output" /> : null}
     </div>
   );
 }
-
-/** Colours of a terminal and rewritten lines (progress bars) are not for a page. */
-const plain = (text: string): string =>
-  text
-    // oxlint-disable-next-line no-control-regex
-    .replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, "")
-    .replace(/\r\n/g, "\n")
-    .replace(/[^\n]*\r(?=[^\n])/g, "")
-    .replace(/\r/g, "");
 
 function Details({ entry }: { entry: ToolEntry }): VNode {
   const { call, result } = entry.item;
