@@ -19,7 +19,6 @@ import { openSecrets } from "./run/secrets.ts";
 import { environmentOf, openSettings, type Settings } from "./run/settings.ts";
 import { modeOf, type Steward } from "./run/steward.ts";
 import { startWorker, type Worker } from "./run/worker.ts";
-import { StewardError } from "./std/error.ts";
 import type { Log } from "./std/log.ts";
 import { once } from "./std/once.ts";
 

@@ -340,10 +340,9 @@ describe("macOS, recorded", () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
   /** A stand-in on PATH for all three programs: notes its arguments and its input, answers as macOS would. */
   writeFileSync(
-    join(folder, "osascript"),
-    `#!${process.execPath}
-const { appendFileSync, readFileSync } = require("node:fs");
-const [program, args] = [process.argv[1].split("/").at(-1), process.argv.slice(2)];
+    join(folder, "stand-in.cjs"),
+    `const { appendFileSync, readFileSync } = require("node:fs");
+const [program, args] = [process.argv[2].split("/").at(-1), process.argv.slice(3)];
 const script = args[0] === "-" ? readFileSync(0, "utf8") : "";
 appendFileSync(${JSON.stringify(join(folder, "log"))}, JSON.stringify([program, ...args]) + "\\n");
 if (script !== "" && args.slice(1).some((arg) => arg !== "Mail" && script.includes(arg))) process.exit(99);
@@ -352,8 +351,10 @@ if (script.includes("background only")) console.log("Finder\\nMail\\n-rf");
 if (script.includes("unix id")) console.log("4242");
 if (script.includes("path to application")) console.log("/Applications/" + (args[1] === "mail" ? "Mail" : args[1]) + ".app/");
 `,
-    { mode: 0o755 },
   );
+  writeFileSync(join(folder, "osascript"), `#!/bin/sh\nexec '${process.execPath}' '${join(folder, "stand-in.cjs")}' "$0" "$@"\n`, {
+    mode: 0o755,
+  });
   for (const name of ["open", "kill"]) symlinkSync("osascript", join(folder, name));
   const recorded: string[][] = [];
   const mac = async (): Promise<Computer> => {

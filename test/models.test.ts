@@ -62,11 +62,6 @@ describe("by the outbound client", () => {
       key: KEY,
       now: NOW,
       open: (settings = {}) => opened(kind, { baseUrl: server.url + (wire === "ollama" ? "" : "/v1"), ...settings }, { fetch: client }),
-      redirected: {
-        code: "denied",
-        message: "http://127.0.0.1:1 is not a configured address.",
-        hint: "Add it to the settings if Steward should reach it.",
-      },
       ...more,
     });
 });

@@ -1,6 +1,6 @@
 // Routes about who is there, asks, undo and files.
 import * as z from "zod/mini";
-import { type Route, text, count, time, ok, id, numberText, session, ask, undoEntry, token, health, cacheStats } from "./api-shapes.ts";
+import { type Route, text, count, time, ok, id, numberText, ask, undoEntry, token, health, cacheStats } from "./api-shapes.ts";
 
 export const accessRoutes = {
   "health.get": {

@@ -1,6 +1,6 @@
 // Routes of the older interface, in its own words and shapes.
 import * as z from "zod/mini";
-import { type Route, text, count, ok, id, cacheStats, permissions } from "./api-shapes.ts";
+import { type Route, text, count, ok, cacheStats, permissions } from "./api-shapes.ts";
 
 export const twizzyRoutes = {
   "chat.say": {
