@@ -15,8 +15,6 @@ export interface ModelSubject {
   now: number;
   /** Variable that may hold the key. */
   variable?: string;
-  /** What comes of a redirect, where the client forbids it before the provider sees it. */
-  redirected?: Failure;
   /** Sentence that closes hints about keys and addresses. */
   advice?: string;
 }
@@ -135,7 +133,7 @@ export const expectedMessages: Record<Wire, unknown> = {
 const AGAIN = "Try again in a moment, or choose another model.";
 
 /** Each fault of an endpoint, and the whole failure that must come of it. */
-export function expectedFailures({ name, key, now, advice, variable, redirected }: ModelSubject): [string, Action[], Failure][] {
+export function expectedFailures({ name, key, now, advice, variable }: ModelSubject): [string, Action[], Failure][] {
   const unavailable = (message: string, hint = AGAIN): Failure => ({ code: "unavailable", message: `${name} ${message}`, hint });
   const more = advice === undefined ? "" : ` ${advice}`;
   const limit = (seconds: number): Failure => ({
@@ -202,11 +200,10 @@ export function expectedFailures({ name, key, now, advice, variable, redirected 
     [
       "a redirect",
       [{ do: "status", status: 307, headers: { location: "http://127.0.0.1:1/elsewhere" } }],
-      redirected ??
-        unavailable(
-          "sends requests on to another address.",
-          `Steward follows no redirect with a key. Set providers.${name}.baseUrl to the final address.`,
-        ),
+      unavailable(
+        "sends requests on to another address.",
+        `Steward follows no redirect with a key. Set providers.${name}.baseUrl to the final address.`,
+      ),
     ],
     ["a socket that dies half-way", [{ do: "text", text: "begins" }, { do: "cut" }], half],
     ["a stream that ends half-way", [{ do: "text", text: "begins" }, { do: "end" }], half],
