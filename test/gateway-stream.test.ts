@@ -9,8 +9,9 @@ import { runInNewContext } from "node:vm";
 import { type RouteName, routes } from "../src/core/api.ts";
 import { type Route } from "../src/core/api-shapes.ts";
 import type { LiveEvent, Stored } from "../src/core/events.ts";
+import type { Notice } from "../src/core/store.ts";
 import { connect } from "../src/client/client.ts";
-import { mailbox } from "../src/gateway/hub.ts";
+import { mailbox, openHub } from "../src/gateway/hub.ts";
 import { newId } from "../src/std/id.ts";
 import { eventually, openChat, openPlace, type Place, raw } from "./gateway-place.ts";
 
@@ -222,6 +223,43 @@ describe("streams", () => {
       Array.from({ length: 101 }, (_, index) => index + 1),
     );
     await eventually(async () => (await raw(place.gateway.url, { path: "/api/health" })).status === 200);
+  });
+
+  test("a watch that fails is begun again, and streams read on from where they were", async () => {
+    const { store } = place.composed.steward;
+    const { id } = await place.client.call("sessions.make", { body: {} });
+    const add = (at: number) =>
+      store.commit({ events: [{ session: id, event: { type: "context.compacted", upTo: at, summary: "", by: "test" } }] });
+    const stop = new AbortController();
+    const state = { watches: 0, logged: [] as unknown[], fail: (): void => {} };
+    const flaky = (signal: AbortSignal): AsyncIterable<Notice> => {
+      if (++state.watches > 2) return store.watch(signal);
+      const broken = Promise.withResolvers<never>();
+      state.fail = () => broken.reject(new Error("connection lost"));
+      return { [Symbol.asyncIterator]: () => ({ next: () => broken.promise }) };
+    };
+    const log = (...told: unknown[]): void => void state.logged.push(told.slice(0, 2).concat((told[2] as { error: string }).error));
+    const hub = openHub({ store: { ...store, watch: flaky }, log }, stop.signal);
+    const box = mailbox();
+    const all: unknown[] = [];
+    const offs = [hub.follow(id, box.push), hub.all((notice) => void all.push(notice))];
+    await add(1);
+    assert.equal(box.shift(), undefined);
+    state.fail();
+    const newest = (await store.events(id, { last: 1 }))[0]!.seq;
+    assert.deepEqual(await eventually(() => box.shift()), { seq: newest });
+    assert.deepEqual(all, [{ session: id, seq: newest }]);
+    state.fail();
+    await eventually(() => state.watches === 3);
+    assert.deepEqual(await eventually(() => box.shift()), { seq: newest });
+    await add(2);
+    assert.deepEqual(await eventually(() => box.shift()), { seq: newest + 1 });
+    assert.deepEqual(
+      state.logged,
+      Array.from({ length: 2 }, () => ["warning", "Streams hear nothing for a moment: the watch on the store failed", "connection lost"]),
+    );
+    stop.abort();
+    for (const off of offs) off();
   });
 
   test("a mailbox drops live events when they are too many, never a number", () => {

@@ -180,7 +180,12 @@ describe("the gateway", () => {
     );
     await client.call("secrets.remove", { params: { id: "telegram" } });
     await assert.rejects(client.call("secrets.remove", { params: { id: "telegram" } }), { code: "not_found" });
-    assert.equal((await client.call("models.list", { query: { probe: "1" } })).current, "compatible/test-1");
+    const probed = async (one: typeof client): Promise<unknown> => {
+      const { current, providers } = await one.call("models.list", { query: { probe: "1" } });
+      return [current, providers.find(({ name }) => name === "compatible")!.models];
+    };
+    assert.deepEqual(await probed(client), ["compatible/test-1", ["test-1", "test-2"]]);
+    assert.deepEqual(await probed(connect({ url: place.gateway.url, token: await place.tokenFor("mia") })), ["compatible/test-1", []]);
     assert.ok(Array.isArray((await client.call("logs.tail", { query: { lines: "5" } })).lines));
     assert.equal(((await client.call("config.schema")) as { type: string }).type, "object");
   });

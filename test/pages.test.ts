@@ -44,6 +44,14 @@ test("first run: the claim link signs in once, leaves no code in the address, an
   await second.page.goto(link);
   await second.page.getByText("This link has been used or is too old").waitFor();
   assert.equal(second.page.url(), `${place.gateway.url}/claim`);
+  for (let tries = 0; tries < 4; tries++) {
+    await second.page.getByLabel("Link or code").fill(`wrong-code-${tries}`);
+    await second.page.keyboard.press("Enter");
+    await second.page.getByText("This link has been used or is too old").waitFor();
+  }
+  await second.page.getByLabel("Link or code").fill("wrong-code-5");
+  await second.page.keyboard.press("Enter");
+  await second.page.getByText("There were too many wrong tries, so every open link is void. Make a new one: steward claim.").waitFor();
   assert.deepEqual(await accessibility(second.page), []);
   await leave(first, second);
 });
@@ -136,12 +144,15 @@ test(
     await composer(v.page).and(v.page.getByPlaceholder("Ask Steward")).waitFor();
     assert.equal(existsSync(target), false);
     await say(v.page, `create a file ${target} that says hi`);
-    await v.page.getByRole("button", { name: /^Allow always for/ }).click();
+    await v.page.getByRole("button", { name: "Allow for a week" }).click();
     await v.page.getByText(/Allowed until/).waitFor();
+    const [grant] = (await place.client.call("grants.list")).grants;
+    assert.ok(Math.abs(grant!.until - Date.now() - 604_800_000) < 60_000);
     await v.page.getByRole("region", { name: /^Write outside\.txt: Done/ }).waitFor();
     assert.equal(readFileSync(target, "utf8").trim(), "hi");
     await v.page.goto(`${place.gateway.url}/settings`);
-    await v.page.getByRole("button", { name: /^Take back/ }).click();
+    await v.page.getByText(`changes in ${outside}`).waitFor();
+    await v.page.getByRole("button", { name: `Take back: changes in ${outside}` }).click();
     await v.page.getByText("None in force.").waitFor();
     await leave(v);
   },
@@ -198,6 +209,17 @@ test("two windows on one session stay in step, and the same message is there onc
   assert.deepEqual(await texts(one.page), await texts(two.page));
   assert.equal((await texts(one.page)).length, 4);
   await leave(one, two);
+});
+
+test("a session that is not there says so, and nothing goes on connecting", options, async (t) => {
+  const place = await openPage(t, builtin);
+  const v = await visit(browser(), place, { path: "/s/ses_nosuch" });
+  await v.page.getByText("This session can't be shown").waitFor();
+  await v.page.getByRole("heading", { name: "Not found" }).waitFor();
+  assert.equal(await v.page.locator(".connection").count(), 0);
+  await v.page.getByRole("link", { name: "Begin a new one" }).click();
+  await v.page.getByText("Connected").waitFor();
+  await leave(v);
 });
 
 test("a message sent while it runs steers the turn; Stop and Escape twice end it", options, async (t) => {

@@ -57,7 +57,7 @@ export function openDoor(steward: Steward, options: DoorOptions): Door {
     auth,
     live,
     own,
-    hub: openHub(steward.store, stop.signal),
+    hub: openHub(steward, stop.signal),
     lanes: openLanes(),
     url: () => `http://${name.includes(":") ? `[${name}]` : name}:${own.port}`,
     stop: options.stop,

@@ -1,6 +1,8 @@
-// One watch on the store for all streams and sockets, dealt out by session.
-import type { Notice, Store } from "../core/store.ts";
+// One watch on the store for all streams and sockets, dealt out by session; one that fails is begun again.
+import type { Notice } from "../core/store.ts";
 import type { LiveEvent } from "../core/events.ts";
+import type { Steward } from "../run/steward.ts";
+import { messageOf } from "../std/error.ts";
 
 type Listener = (notice: Notice) => void;
 export interface Hub {
@@ -14,20 +16,40 @@ export interface Hub {
 
 type Delta = LiveEvent & { type: "item.delta" };
 const MAX_SAID = 200_000;
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 10_000;
 
-export function openHub(store: Store, signal: AbortSignal): Hub {
+export function openHub({ store, log }: Pick<Steward, "store" | "log">, signal: AbortSignal): Hub {
   const bySession = new Map<string, Set<Listener>>();
   const everything = new Set<Listener>();
   const said = new Map<string, Map<string, Delta>>();
-  const run = async (): Promise<void> => {
-    for await (const notice of store.watch(signal)) {
-      if (notice.session === undefined) continue;
-      remember(said, notice.session, notice);
-      for (const listener of bySession.get(notice.session) ?? []) listener(notice);
-      for (const listener of everything) listener(notice);
+  const tell = (notice: Notice): void => {
+    for (const listener of bySession.get(notice.session ?? "") ?? []) listener(notice);
+    for (const listener of everything) listener(notice);
+  };
+  /** What happened while nobody watched: each stream reads on from where it is. */
+  const catchUp = async (): Promise<void> => {
+    for (const session of bySession.keys()) {
+      const [newest] = await store.events(session, { last: 1 });
+      if (newest) tell({ session, seq: newest.seq });
     }
   };
-  void run().catch(() => {});
+  const watch = async (again: boolean, heard: () => void): Promise<void> => {
+    const stop = new AbortController();
+    const notices = store.watch(AbortSignal.any([signal, stop.signal]));
+    try {
+      if (again) await catchUp();
+      for await (const notice of notices) {
+        heard();
+        if (notice.session === undefined) continue;
+        remember(said, notice.session, notice);
+        tell(notice);
+      }
+    } finally {
+      stop.abort();
+    }
+  };
+  void keepWatching(watch, { signal, log, lost: () => said.clear() });
   return {
     follow(session, listener) {
       const listeners = bySession.get(session) ?? new Set();
@@ -43,6 +65,32 @@ export function openHub(store: Store, signal: AbortSignal): Hub {
     },
     saying: (session) => [...(said.get(session)?.values() ?? [])],
   };
+}
+
+/** A watch that ends without being told to has failed too. */
+async function keepWatching(
+  watch: (again: boolean, heard: () => void) => Promise<void>,
+  { signal, log, lost }: { signal: AbortSignal; log: Steward["log"]; lost(): void },
+): Promise<void> {
+  const state = { wait: FIRST_WAIT_MS };
+  for (let round = 0; !signal.aborted; round++) {
+    const error = await watch(round > 0, () => (state.wait = FIRST_WAIT_MS)).then(
+      () => "it ended",
+      (failed: unknown) => messageOf(failed),
+    );
+    if (signal.aborted) return;
+    lost();
+    log("warning", "Streams hear nothing for a moment: the watch on the store failed", { error, againInMs: state.wait });
+    await pause(state.wait, signal);
+    state.wait = Math.min(LONGEST_WAIT_MS, state.wait * 2);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms).unref();
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
 }
 
 /** Gathers the pieces of text that stream; the next durable event makes them worthless. */

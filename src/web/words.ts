@@ -51,6 +51,14 @@ export function since(seconds: number): string {
 export const cost = (dollars: number): string => (dollars > 0 && dollars < 0.01 ? "under $0.01" : `$${dollars.toFixed(2)}`);
 export const count = (value: number, one: string, many = `${one}s`): string => `${plain.format(value)} ${value === 1 ? one : many}`;
 
+/** What a lasting answer would cover, in plain words, and the name in it. */
+export function scopeWords(scope: string): { words: string; name: string } {
+  const [, kind, name] = /^(write|host):(.*)$/s.exec(scope) ?? [];
+  if (kind !== undefined) return { words: kind === "write" ? "changes in" : "fetching from", name: name ?? "" };
+  if (scope === "network") return { words: "the network", name: "" };
+  return scope === "memory" ? { words: "remembering what you did not say", name: "" } : { words: "", name: scope };
+}
+
 /** The last part of a path, for titles. */
 export const baseName = (path: string): string =>
   path

@@ -8,17 +8,16 @@ import { call } from "../api.ts";
 import { useNow } from "../clock.ts";
 import { telling } from "../notices.ts";
 import { refreshSoon } from "../sessions.ts";
-import { timeOf, wholeTime } from "../words.ts";
+import { scopeWords, timeOf, wholeTime } from "../words.ts";
 import { focusComposer } from "./composer.tsx";
 import { Fold } from "./fold.tsx";
 import { Icon } from "./icon.tsx";
 
 type AskEntry = Entry & { kind: "ask" };
 const terms = [
-  { label: "for 1 hour", ms: 3_600_000 },
-  { label: "for 1 day", ms: 86_400_000 },
-  { label: "for 7 days", ms: 604_800_000 },
-  { label: "for 30 days", ms: 2_592_000_000 },
+  { label: "for a day", ms: 86_400_000 },
+  { label: "for a week", ms: 604_800_000 },
+  { label: "for a month", ms: 2_592_000_000 },
 ] as const;
 
 export function AskCard({ entry }: { entry: AskEntry }): VNode {
@@ -105,8 +104,6 @@ function Choices(given: Choosing): VNode {
 }
 
 function Approval({ entry: { ask }, busy, answer }: Choosing): VNode {
-  const [term, setTerm] = useState<number>(terms[1].ms);
-  const id = `term-${ask.id}`;
   return (
     <>
       <div class="actions">
@@ -121,27 +118,33 @@ function Approval({ entry: { ask }, busy, answer }: Choosing): VNode {
         </button>
       </div>
       {ask.scope ? (
-        <div class="lasting">
-          <button
-            type="button"
-            class="ghost"
-            disabled={busy}
-            onClick={() => answer({ choice: "allow", for: "scope", until: Date.now() + term })}
-          >
-            Allow always for <code>{revealed(ask.scope)}</code>
-          </button>
-          <label class="hidden" for={id}>
-            How long
-          </label>
-          <select id={id} value={String(term)} disabled={busy} onChange={(event) => setTerm(Number(event.currentTarget.value))}>
-            {terms.map(({ label, ms }) => (
-              <option key={ms} value={ms}>
-                {label}
-              </option>
-            ))}
-          </select>
+        <div class="lasting" role="group" aria-labelledby={`scope-${ask.id}`}>
+          <span id={`scope-${ask.id}`}>
+            Without asking again, <Scope scope={ask.scope} />:
+          </span>
+          {terms.map(({ label, ms }) => (
+            <button
+              key={ms}
+              type="button"
+              class="small"
+              disabled={busy}
+              onClick={() => answer({ choice: "allow", for: "scope", until: Date.now() + ms })}
+            >
+              Allow {label}
+            </button>
+          ))}
         </div>
       ) : null}
+    </>
+  );
+}
+
+/** A lasting answer's reach in plain words. */
+export function Scope({ scope }: { scope: string }): VNode {
+  const { words, name } = scopeWords(scope);
+  return (
+    <>
+      {words} {name ? <code>{revealed(name)}</code> : null}
     </>
   );
 }

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { VNode } from "preact";
 import { models, offered, probeModels, probing } from "../people.ts";
 import { drawerOpen, sidebarHidden } from "../prefs.ts";
-import { connection, view, type Connection } from "../session.ts";
+import { connection, trouble, view, type Connection } from "../session.ts";
 import { currentInfo, pinModel } from "../sessions.ts";
 import { go, sessionInPath } from "../router.ts";
 import { compact, cost } from "../words.ts";
@@ -48,7 +48,7 @@ export function SideButton(): VNode {
 export function Header(): VNode {
   const [editing, setEditing] = useState(false);
   const info = currentInfo.value;
-  const title = view.value?.title || info?.title || (sessionInPath.value ? "Untitled" : "New chat");
+  const title = view.value?.title || info?.title || (trouble.value ? "Not found" : sessionInPath.value ? "Untitled" : "New chat");
   return (
     <header class="header">
       <SideButton />
@@ -61,10 +61,12 @@ export function Header(): VNode {
         <Spent />
       </div>
       <ModelMenu />
-      <span class={`connection ${connection.value}`} role="status">
-        <span class="dot" aria-hidden="true" />
-        <span>{words[connection.value]}</span>
-      </span>
+      {trouble.value ? null : (
+        <span class={`connection ${connection.value}`} role="status">
+          <span class="dot" aria-hidden="true" />
+          <span>{words[connection.value]}</span>
+        </span>
+      )}
       {info ? (
         <Menu
           label="More for this session"

@@ -4,7 +4,8 @@ import type { VNode } from "preact";
 import type { Answered } from "../../core/api.ts";
 import { call } from "../api.ts";
 import { telling, toast } from "../notices.ts";
-import { wholeTime } from "../words.ts";
+import { scopeWords, wholeTime } from "../words.ts";
+import { Scope } from "./ask.tsx";
 import { Icon } from "./icon.tsx";
 import { Card, useLoad, Waiting } from "./load.tsx";
 import { Fold } from "./fold.tsx";
@@ -205,10 +206,15 @@ export function GrantsCard(): VNode {
           {data.grants.map(({ id, scope, until }) => (
             <li key={id}>
               <span>
-                <code>{scope}</code>
+                <Scope scope={scope} />
                 <small>until {wholeTime(until)}</small>
               </span>
-              <button type="button" class="small" onClick={() => void revoke(id)} aria-label={`Take back ${scope}`}>
+              <button
+                type="button"
+                class="small"
+                onClick={() => void revoke(id)}
+                aria-label={`Take back: ${Object.values(scopeWords(scope)).join(" ").trim()}`}
+              >
                 Take back
               </button>
             </li>
