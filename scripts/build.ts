@@ -87,6 +87,33 @@ const styles: Plugin = {
   load: { filter: { id: /\.css$/ }, handler: () => ({ code: "export default undefined", moduleType: "js" }) },
 };
 
+const pagePath = /[/\\]web[/\\]pages[/\\]([a-z-]+)\.tsx$/;
+
+/** Adding a page is adding its file: the table in src/web/pages.ts is filled with what each says of itself. The conversation is no such page. */
+const table: Plugin = {
+  name: "pages",
+  load: {
+    filter: { id: /[/\\]web[/\\]pages\.ts$/ },
+    handler(id) {
+      const entries = filesUnder(id.replace(/\.ts$/, "")).flatMap((file) => {
+        const name = pagePath.exec(file)?.[1];
+        if (name === undefined || name === "chat") return [];
+        const text = readFileSync(file, "utf8");
+        const said = (what: string): string => {
+          const value = new RegExp(`^export const ${what}(?:: IconName)? = ("[^"\\n]+");$`, "m").exec(text)?.[1];
+          if (value === undefined) throw new Error(`${file} must have a line: export const ${what} = "…";`);
+          return value;
+        };
+        return `{ name: "${name}", title: ${said("title")}, icon: ${said("icon")}, load: () => import("./pages/${name}.tsx") }`;
+      });
+      const code = readFileSync(id, "utf8");
+      const filled = code.replace("PageEntry[] = [];", `PageEntry[] = [${entries.join(",")}];`);
+      if (filled === code) throw new Error(`${id} must hold the empty table`);
+      return { code: filled, moduleType: "ts" };
+    },
+  },
+};
+
 async function page(): Promise<Output[]> {
   const folder = join(src, "web");
   const main = join(folder, "main.tsx");
@@ -99,14 +126,19 @@ async function page(): Promise<Output[]> {
       input: { main },
       tsconfig: false,
       platform: "browser",
-      plugins: [styles],
+      plugins: [styles, table],
       transform: {
         target: "es2023",
         jsx: { runtime: "automatic", importSource: "preact" },
         define: { "process.env.NODE_ENV": '"production"' },
       },
     },
-    { entryFileNames: "assets/[name]-[hash].js", chunkFileNames: "assets/[name]-[hash].js", minify: true },
+    {
+      entryFileNames: "assets/[name]-[hash].js",
+      // By these names the gateway knows which paths are pages.
+      chunkFileNames: ({ facadeModuleId }) => `assets/${pagePath.test(facadeModuleId ?? "") ? "page-" : ""}[name]-[hash].js`,
+      minify: true,
+    },
   );
   const files = filesUnder(folder);
   const css = files

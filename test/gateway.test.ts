@@ -261,6 +261,7 @@ describe("the page", () => {
     await writeFile(join(web, "index.html"), "<!doctype html><title>Steward</title>");
     await writeFile(join(web, "assets", "main-abcdef12.js"), "export {};");
     await writeFile(join(web, "assets", "main-abcdef12.js.br"), "packed");
+    for (const name of ["settings", "two-words"]) await writeFile(join(web, "assets", `page-${name}-ab-def12.js`), "export {};");
     await writeFile(join(web, "assets", "style-abcdef12.css"), "a{}");
     place = await openPlace({ web });
   });
@@ -271,7 +272,7 @@ describe("the page", () => {
   const get = (path: string, headers: Record<string, string> = {}) => raw(place.gateway.url, { path, headers });
 
   test("each screen is index.html, to be asked about each time", async () => {
-    for (const path of ["/", "/settings", "/health", "/claim", "/s/ses_1"]) {
+    for (const path of ["/", "/settings", "/two-words", "/claim", "/s/ses_1"]) {
       const { status, text, headers } = await get(path);
       assert.deepEqual(
         [path, status, text, headers["content-type"], headers["cache-control"]],
@@ -279,6 +280,7 @@ describe("the page", () => {
       );
       assert.equal((await get(path, { "if-none-match": String(headers["etag"]) })).status, 304);
     }
+    for (const path of ["/health", "/main", "/two", "/settings/x"]) assert.deepEqual([path, (await get(path)).status], [path, 404]);
   });
 
   test("T-041 built files are there under their names and under /static, packed when asked, and nothing else is", async () => {

@@ -16,7 +16,9 @@ const TYPES: Record<string, string> = {
   ".txt": "text/plain; charset=utf-8",
   ".webmanifest": "application/manifest+json",
 };
-const SCREENS = /^\/(?:settings|health|claim|s\/[\w.:@-]{1,200})?$/;
+const SCREENS = /^\/(?:claim|s\/[\w.:@-]{1,200})?$/;
+/** The build names a page's own script so; its path is the name. */
+const PAGE = /^\/assets\/page-([a-z-]+)-[\w-]{8}\.js$/;
 const PACKED = [
   ["br", ".br"],
   ["gzip", ".gz"],
@@ -27,18 +29,22 @@ const NOT_BUILT =
 interface Manifest {
   /** URL path to file. */
   files: Map<string, string>;
+  /** URL paths of the pages beside the conversation. */
+  pages: Set<string>;
   version: string;
 }
+const nothing = (version: string): Manifest => ({ files: new Map(), pages: new Set(), version });
 
 /** Answers with a page's file, or undefined when the path is not one of its own. */
 export type Pages = (request: Request) => Response | undefined;
 
 export function openPages(web: string | undefined): Pages {
-  const state: { manifest: Manifest } = { manifest: web ? readManifest(web) : { files: new Map(), version: "" } };
+  const state: { manifest: Manifest } = { manifest: web ? readManifest(web) : nothing("") };
   return (request) => {
     const path = request.url.replace(/^[^/]*\/\/[^/]*/, "").replace(/[?#].*$/s, "") || "/";
-    const screen = SCREENS.test(path);
-    if (screen && web && versionOf(web) !== state.manifest.version) state.manifest = readManifest(web);
+    const one = SCREENS.test(path) || /^\/[a-z-]{1,40}$/.test(path);
+    if (one && web && versionOf(web) !== state.manifest.version) state.manifest = readManifest(web);
+    const screen = SCREENS.test(path) || state.manifest.pages.has(path);
     const file = state.manifest.files.get(screen ? "/index.html" : path.replace(/^\/static\//, "/assets/"));
     if (file) return fileAnswer(request, file, state.manifest.files);
     return screen
@@ -49,11 +55,13 @@ export function openPages(web: string | undefined): Pages {
 
 function readManifest(web: string): Manifest {
   const version = versionOf(web);
-  if (version === "") return { files: new Map(), version };
+  if (version === "") return nothing(version);
   const names = readdirSync(web, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
-  return { version, files: new Map(names.map((name) => [`/${relative(web, name).split(sep).join("/")}`, name])) };
+  const files = new Map(names.map((name) => [`/${relative(web, name).split(sep).join("/")}`, name]));
+  const pages = [...files.keys()].flatMap((path) => PAGE.exec(path)?.[1] ?? []);
+  return { version, files, pages: new Set(pages.map((name) => `/${name}`)) };
 }
 
 function versionOf(web: string): string {

@@ -1,4 +1,4 @@
-// The pages beside the conversation: path, title and icon for the menu, and the page itself when it is wanted.
+// The pages beside the conversation: path, title and icon for the menu, and the page itself when it is wanted. The build fills the table from pages/.
 import type { ComponentType } from "preact";
 import type { IconName } from "./parts/icon.tsx";
 
@@ -14,7 +14,5 @@ export interface PageEntry {
   load(): Promise<PageModule>;
 }
 
-export const pages: readonly PageEntry[] = [
-  { name: "settings", title: "Settings", icon: "sliders", load: () => import("./pages/settings.tsx") },
-  { name: "health", title: "Health", icon: "pulse", load: () => import("./pages/health.tsx") },
-];
+/** All of pages/ but the conversation itself, by file name, which is the path. */
+export const pages: readonly PageEntry[] = [];
