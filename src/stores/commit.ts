@@ -104,7 +104,8 @@ function changed(
     else if (value !== undefined) fields.set(name, value);
   }
   for (const [name, value] of Object.entries(add)) {
-    const sum = ((fields.get(name) ?? 0) as number) + value;
+    const held = fields.get(name) ?? 0;
+    const sum = typeof held === "number" ? held + value : Number.NaN;
     if (!Number.isFinite(sum)) throw new StewardError("invalid", `Field ${name} of document ${key} is not a number`);
     fields.set(name, sum);
   }
