@@ -173,13 +173,13 @@ function documents(check: Check): void {
     assert.deepEqual([await store.get("c"), await store.get("b")], [null, undefined]);
     await store.commit({ put: { d: { n: 1 } }, merge: { d: { m: 2 } }, add: { d: { n: 1 } } });
     assert.deepEqual(await store.get("d"), { n: 2, m: 2 });
-    for (const change of [
+    const wrong: Commit[] = [
       { merge: { c: { x: 1 } } },
       { add: { a: { w: 1 } } },
       { put: { z: { m: false } }, add: { z: { m: 0 } } },
       { put: { u: undefined } },
-    ])
-      await assert.rejects(store.commit({ ...change, ...log("s", say("not written")) }), { code: "invalid" });
+    ];
+    for (const change of wrong) await assert.rejects(store.commit({ ...change, ...log("s", say("not written")) }), { code: "invalid" });
     assert.deepEqual([await store.events("s"), await store.get("c")], [[], null]);
   });
 
