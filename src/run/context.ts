@@ -20,7 +20,7 @@ export interface TurnState {
 
 export const turnKey = (session: string): string => `turn/${session}`;
 /** Events read at most to build a turn; more are compacted first. */
-export const MOST_EVENTS = 600;
+export const MOST_EVENTS = 400;
 
 export interface Window {
   log: Stored[];
