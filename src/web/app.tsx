@@ -120,6 +120,8 @@ function keepFresh(): () => void {
   };
 }
 
+const focusSearch = (): void => document.getElementById(searchId)?.focus();
+
 function shortcuts(event: KeyboardEvent): void {
   if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
   const { key } = event;
@@ -132,7 +134,8 @@ function shortcuts(event: KeyboardEvent): void {
   if (key === "k") {
     if (innerWidth < 820) drawerOpen.value = true;
     else sidebarHidden.value = false;
-    requestAnimationFrame(() => document.getElementById(searchId)?.focus());
+    focusSearch();
+    if (document.activeElement?.id !== searchId) requestAnimationFrame(focusSearch); // it was hidden until now
   } else if (key === "n") newChat();
   else if (key === "/") focusComposer();
   else return;

@@ -93,7 +93,8 @@ function Field({ draft, send, session }: { draft: Draft; send(): void; session: 
     here.style.height = `${Math.min(here.scrollHeight, Math.round(innerHeight * 0.4))}px`;
   }, [text]);
   useEffect(() => {
-    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+    const typing = document.activeElement?.matches("input, textarea, select");
+    if (!typing && matchMedia("(pointer: fine)").matches) field.current?.focus();
   }, [session]);
   const pressed = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
