@@ -71,6 +71,27 @@ test("a deleted folder of 10,000 files comes back as it was, links, modes and em
   assert.equal(readlinkSync(at("big/broken")), "nowhere");
 });
 
+test("links come back as links: relative, broken, and to a folder; also when they were moved", async () => {
+  const { steward, computer, at } = await start();
+  mkdirSync(at("folder"));
+  writeFileSync(at("file"), "x");
+  for (const [name, to] of [
+    ["near", "file"],
+    ["lost", "nowhere"],
+    ["deep", "folder"],
+  ] as const) {
+    symlinkSync(to, at(name));
+    await computer().remove(name);
+    assert.throws(() => readlinkSync(at(name)), name);
+    assert.equal((await undo(steward, OWNER))[0]?.state, "undone", name);
+    assert.equal(readlinkSync(at(name)), to);
+    await computer().move(name, `${name}.moved`);
+    assert.equal((await undo(steward, OWNER))[0]?.state, "undone", name);
+    assert.equal(readlinkSync(at(name)), to);
+  }
+  assert.equal(readFileSync(at("file"), "utf8"), "x");
+});
+
 test("a large binary file that is replaced comes back byte for byte", async () => {
   const { steward, computer, at } = await start();
   execFileSync("dd", ["if=/dev/urandom", `of=${at("large")}`, "bs=1M", "count=64"], { stdio: "ignore" });

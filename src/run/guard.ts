@@ -4,7 +4,7 @@ import type { Principal } from "../core/types.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { bytes as sizeOf } from "../std/text.ts";
 import { checkedExec } from "./commands.ts";
-import { covers, reach, type Reach } from "./reach.ts";
+import { covers, reach, type Reach, entryAt } from "./reach.ts";
 import type { Steward } from "./steward.ts";
 import type { Journal } from "./undo.ts";
 
@@ -132,14 +132,6 @@ async function removeKept(computer: Computer, journal: Journal, at: string): Pro
     id,
   );
   await computer.move(at, kept).catch(unless(journal, id));
-}
-
-/** What stands under this very name: a link is a link, also a broken one. */
-async function entryAt(computer: Computer, at: string): Promise<FileInfo | undefined> {
-  const info = await computer.stat(at);
-  if (info?.path === at) return info;
-  const cut = at.lastIndexOf("/");
-  return (await computer.list(at.slice(0, cut) || "/")).find(({ name }) => name === at.slice(cut + 1));
 }
 
 const SURELY_NOT = ["not_found", "conflict", "invalid", "denied", "limit"] as const;

@@ -1,6 +1,6 @@
 // Where a path leads, whether it may be touched at all, and which approval changing it needs. Running and journaling are guard.ts's.
 import type { Computer, FileInfo } from "../core/computer.ts";
-import { StewardError } from "../std/error.ts";
+import { hasCode, StewardError } from "../std/error.ts";
 import type { Restrictions } from "./permissions.ts";
 import { isUnder, samePath } from "./policy.ts";
 import { startupPlaces } from "./startup.ts";
@@ -77,6 +77,18 @@ export function reach(steward: Steward, computer: Computer): Reach {
       return WRITE + (inside(home, parent) ? at : parent);
     },
   };
+}
+
+/** What stands under this very absolute name: a link is a link, also a broken one. Undefined when nothing does. */
+export async function entryAt(computer: Computer, at: string): Promise<FileInfo | undefined> {
+  const info = await computer.stat(at);
+  if (info?.path === at) return info;
+  const cut = at.lastIndexOf("/");
+  const beside = await computer.list(at.slice(0, cut) || "/").catch((error: unknown) => {
+    if (hasCode(error, "not_found")) return [];
+    throw error;
+  });
+  return beside.find(({ name }) => name === at.slice(cut + 1));
 }
 
 const denied = (why: string, hint?: string): StewardError =>

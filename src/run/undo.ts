@@ -4,7 +4,7 @@ import type { Computer } from "../core/computer.ts";
 import type { Change, Principal, UndoEntry } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
-import { covers, reach } from "./reach.ts";
+import { covers, entryAt, reach } from "./reach.ts";
 import type { Steward } from "./steward.ts";
 
 const undoKey = (person: string, id: string): string => `p/${person}/undo/${id}`;
@@ -19,7 +19,7 @@ export interface Journal {
   record(summary: string, change: Change, id?: string): Promise<string>;
   /** The change was not made after all: neither the entry nor what was kept stays. */
   forget(id: string): Promise<void>;
-  /** Ids recorded so far, without commands that changed nothing that could be seen. */
+  /** Ids recorded so far of what can be undone: without commands. */
   ids: string[];
 }
 
@@ -253,8 +253,8 @@ async function reverse(steward: Steward, who: Principal, entry: UndoEntry, compu
   const journal = openJournal(steward, { principal: who, session: entry.session, turn: entry.turn, tool: "undo", computer });
   if (change.type === "created") return setAside(computer, journal, change.path);
   if (change.type === "moved") return moveBack(computer, change);
-  if (!(await computer.stat(change.kept))) {
-    if (change.type === "removed" && (await computer.stat(change.path))) return; // stopped before it was removed
+  if (!(await entryAt(computer, change.kept))) {
+    if (change.type === "removed" && (await entryAt(computer, change.path))) return; // stopped before it was removed
     throw new StewardError("not_found", `What was kept of ${change.path} is gone`);
   }
   await setAside(computer, journal, change.path);
@@ -269,15 +269,15 @@ async function bringBack({ store }: Steward, key: string): Promise<void> {
 
 /** Keeps what stands at `path` now, if anything, so that the older state can take its place. */
 async function setAside(computer: Computer, journal: Journal, path: string): Promise<void> {
-  if (!(await computer.stat(path))) return;
+  if (!(await entryAt(computer, path))) return;
   const { id, kept } = journal.place(path);
   await journal.record(`Kept ${path} as it was before the undo`, { type: "removed", path, kept }, id);
   await computer.move(path, kept);
 }
 
 async function moveBack(computer: Computer, { from, to }: { from: string; to: string }): Promise<void> {
-  if (await computer.stat(from)) {
-    if (!(await computer.stat(to))) return; // stopped before it was moved
+  if (await entryAt(computer, from)) {
+    if (!(await entryAt(computer, to))) return; // stopped before it was moved
     throw new StewardError("conflict", `${from} exists again, so ${to} can't be moved back`);
   }
   await computer.move(to, from);
