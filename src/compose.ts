@@ -20,7 +20,7 @@ import { environmentOf, openSettings, type Settings } from "./run/settings.ts";
 import { modeOf, type Steward } from "./run/steward.ts";
 import { startWorker, type Worker } from "./run/worker.ts";
 import type { Log } from "./std/log.ts";
-import { once } from "./std/once.ts";
+import { once, onceFor } from "./std/once.ts";
 
 export interface ComposeOptions {
   /** STEWARD_HOME, absolute; made when it is not there. */
@@ -74,7 +74,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     names: () => names("models", folders),
   });
   const kinds = computerKinds(folders);
-  const engines = (name: string) => load<EngineKind>("engines", name, folders);
+  const engines = new Map<string, Promise<EngineKind>>();
   const steward: Steward = {
     store,
     log,
@@ -88,7 +88,10 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     breakers,
     caches: openCaches(now),
     engine: async (name) =>
-      (await engines(name)).open({ model: (id) => models.open(id), file: (session, id) => fileOf(steward, session, id) }),
+      (await onceFor(engines, name, () => load<EngineKind>("engines", name, folders))).open({
+        model: (id) => models.open(id),
+        file: (session, id) => fileOf(steward, session, id),
+      }),
     tools: once(() => loadTools(folders)),
     computer: (principal) => kinds.open(steward, principal, env),
     channels: {},
@@ -183,10 +186,7 @@ function computerKinds(folders: { home: string }): {
   return {
     open(steward, principal, env) {
       const key = `${modeOf(steward, principal)} ${principal.person}`;
-      const known = opened.get(key) ?? open(steward, principal, env);
-      opened.set(key, known);
-      known.catch(() => opened.delete(key));
-      return known;
+      return onceFor(opened, key, () => open(steward, principal, env));
     },
     async describe() {
       const missing = await (await load<ComputerKind>("computers", "guarded", folders)).missing();

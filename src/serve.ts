@@ -5,6 +5,7 @@ import { openGateway } from "./gateway/server.ts";
 import { forgetOld } from "./run/undo.ts";
 import { holdInstance } from "./run/instance.ts";
 import { messageOf } from "./std/error.ts";
+import { once } from "./std/once.ts";
 
 export interface ServeOptions {
   home: string;
@@ -50,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     held.announce(gateway.url);
     const sweep = setInterval(() => void tidy(composed), DAY_MS).unref();
     void tidy(composed);
-    const close = onceOnly(async () => {
+    const close = once(async () => {
       clearInterval(sweep);
       await gateway.close();
       await composed.close();
@@ -109,9 +110,4 @@ async function tidy({ steward }: Composed): Promise<void> {
   await forgetOld(steward, OWNER).catch((error: unknown) =>
     steward.log("warning", "Old undo entries could not be dropped", { error: messageOf(error) }),
   );
-}
-
-function onceOnly(work: () => Promise<void>): () => Promise<void> {
-  const state: { running?: Promise<void> } = {};
-  return () => (state.running ??= work());
 }

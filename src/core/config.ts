@@ -24,11 +24,10 @@ export const configSchema = z.strictObject({
   auth: z._default(z.strictObject({ local: z._default(z.enum(["off", "open"]), "off") }), () => ({ local: "off" as const })),
   computer: z._default(
     z.strictObject({
-      kind: z._default(z.enum(["auto", "host", "contained"]), "auto"),
       /** The owner's mode. */
       mode: z._default(z.enum(["contained", "guarded", "full"]), "guarded"),
     }),
-    () => ({ kind: "auto" as const, mode: "guarded" as const }),
+    () => ({ mode: "guarded" as const }),
   ),
   /** Absent: `workspace` in Steward's home. */
   workspace: z.optional(z.string()),

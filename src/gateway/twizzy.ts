@@ -5,6 +5,7 @@ import type { Ask, Item, Principal } from "../core/types.ts";
 import { openAsks } from "../run/asks.ts";
 import { say } from "../run/inbox.ts";
 import { currentSession, sessionDoc, setCurrentSession } from "../run/sessions.ts";
+import { failedText } from "../run/settle.ts";
 import type { Steward } from "../run/steward.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
@@ -34,9 +35,6 @@ export async function conversation(steward: Steward, who: Principal, id: string 
     throw error;
   }
 }
-
-export const failedText = (event: Event & { type: "turn.completed" }): string =>
-  `Sorry, I encountered an error: ${event.error?.message ?? "unknown"}${event.error?.hint ? ` (${event.error.hint})` : ""}`;
 
 const askText = (gate: Gate, ask: Ask): string =>
   [
@@ -155,7 +153,7 @@ function storedItem(state: Telling, item: Item): Piece[] {
 }
 
 function ending(state: Telling, event: Event & { type: "turn.completed" }): Piece[] {
-  if (event.stop === "failed") return [{ type: "end", text: failedText(event), failed: true }];
+  if (event.stop === "failed") return [{ type: "end", text: failedText(event.error), failed: true }];
   const before: Piece[] = state.said ? [] : chunk(state, event.stop === "cancelled" ? "(Stopped.)" : state.notice || "Task completed.");
   return [...before, { type: "end", text: state.text, failed: false }];
 }
@@ -179,7 +177,7 @@ export async function conversationMessages({ store }: Steward, session: string):
     if (event.type === "turn.started") texts.length = 0;
     if (event.type === "item.completed" && event.item.kind === "text" && event.item.text) texts.push(event.item.text);
     if (event.type !== "turn.completed") continue;
-    const content = event.stop === "failed" ? failedText(event) : texts.join("\n\n");
+    const content = event.stop === "failed" ? failedText(event.error) : texts.join("\n\n");
     texts.length = 0;
     if (content) messages.push({ role: "assistant", content, timestamp });
   }

@@ -7,7 +7,7 @@ import { proofOf, versionProof } from "./caches.ts";
 import { cacheable, everyCommand, refusedCommand } from "./policy.ts";
 import type { Reach } from "./reach.ts";
 import type { Steward } from "./steward.ts";
-import type { Journal } from "./undo.ts";
+import type { Journal } from "./journal.ts";
 
 interface Place {
   computer: Computer;

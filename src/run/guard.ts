@@ -6,7 +6,7 @@ import { bytes as sizeOf } from "../std/text.ts";
 import { checkedExec } from "./commands.ts";
 import { covers, reach, type Reach, entryAt } from "./reach.ts";
 import type { Steward } from "./steward.ts";
-import type { Journal } from "./undo.ts";
+import type { Journal } from "./journal.ts";
 
 export interface GuardScope {
   principal: Principal;

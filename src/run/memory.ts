@@ -5,7 +5,7 @@ import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { oneLine } from "../std/text.ts";
 import type { Steward } from "./steward.ts";
-import type { Journal } from "./undo.ts";
+import type { Journal } from "./journal.ts";
 
 export interface Fact {
   id: string;

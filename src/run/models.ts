@@ -2,6 +2,7 @@
 import type { Answered } from "../core/api.ts";
 import type { Fetch, ModelKind, OpenModel, Provider } from "../core/ports.ts";
 import { type Failure, failureOf, messageOf, StewardError } from "../std/error.ts";
+import { onceFor } from "../std/once.ts";
 import type { Breakers } from "./breaker.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
@@ -41,10 +42,7 @@ export function openModels(options: ModelsOptions): Models {
   const providers = new Map<string, Promise<Provider>>();
   const found: { ollama?: string; keyed: string[] } = { keyed: [] };
   const provider = (name: string): Promise<Provider> => {
-    const known = providers.get(name) ?? openProvider(options, name);
-    providers.set(name, known);
-    known.catch(() => providers.delete(name));
-    return known;
+    return onceFor(providers, name, () => openProvider(options, name));
   };
   const byKey = (): string | undefined => {
     const wanted = env.KIMI_API_PROVIDER && BY_KEY.includes(env.KIMI_API_PROVIDER) ? [env.KIMI_API_PROVIDER] : BY_KEY;

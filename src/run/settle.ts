@@ -3,7 +3,7 @@ import type { Event, Stored } from "../core/events.ts";
 import { messagesAfter } from "../core/history.ts";
 import type { Outcome } from "../core/ports.ts";
 import type { NewJob } from "../core/store.ts";
-import type { Address, Usage } from "../core/types.ts";
+import type { Address, Failure, Usage } from "../core/types.ts";
 import { newId } from "../std/id.ts";
 import { answeredKey, withdraw } from "./asks.ts";
 import { turnKey, type TurnState } from "./context.ts";
@@ -96,13 +96,16 @@ function deliveries(log: Stored[], closing: Event[], { running, turn, seen }: { 
   }));
 }
 
+/** A failed turn as a reply, for doors that have only replies. */
+export const failedText = (error: Failure | undefined): string =>
+  `Sorry, I encountered an error: ${error?.message ?? "unknown"}${error?.hint ? ` (${error.hint})` : ""}`;
+
 /** What a turn said, as one text: for doors that deliver whole replies. */
 function replyText(events: Event[], turn: string): string {
   return events
     .flatMap((event) => {
       if (event.type === "item.completed" && event.turn === turn && event.item.kind === "text") return [event.item.text];
-      if (event.type === "turn.completed" && event.turn === turn && event.stop === "failed")
-        return [`Sorry, I encountered an error: ${event.error?.message ?? "unknown"}${event.error?.hint ? ` (${event.error.hint})` : ""}`];
+      if (event.type === "turn.completed" && event.turn === turn && event.stop === "failed") return [failedText(event.error)];
       return event.type === "turn.completed" && event.turn === turn && event.stop === "cancelled" ? ["(Stopped.)"] : [];
     })
     .join("\n\n");

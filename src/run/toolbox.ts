@@ -13,7 +13,8 @@ import { guard } from "./guard.ts";
 import { openMemory } from "./memory.ts";
 import type { Steward } from "./steward.ts";
 import { fromOutside, taintKey } from "./taint.ts";
-import { openJournal, undoInSession, type Journal } from "./undo.ts";
+import { openJournal, type Journal } from "./journal.ts";
+import { undoInSession } from "./undo.ts";
 
 const MAX_TEXT = 30_000;
 const MAX_FULL = 50 * 1024 * 1024;
