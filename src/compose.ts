@@ -3,7 +3,7 @@ import { realpathSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Computer, ComputerKind } from "./core/computer.ts";
-import type { EngineKind, Fetch, ModelKind, Tool } from "./core/ports.ts";
+import type { Engine, EngineHost, EngineKind, Fetch, ModelKind, Tool } from "./core/ports.ts";
 import type { Store } from "./core/store.ts";
 import type { Mode, Principal } from "./core/types.ts";
 import { load, names } from "./kinds/load.ts";
@@ -74,7 +74,6 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     names: () => names("models", folders),
   });
   const kinds = computerKinds(folders);
-  const engines = new Map<string, Promise<EngineKind>>();
   const steward: Steward = {
     store,
     log,
@@ -87,11 +86,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     models,
     breakers,
     caches: openCaches(now),
-    engine: async (name) =>
-      (await onceFor(engines, name, () => load<EngineKind>("engines", name, folders))).open({
-        model: (id) => models.open(id),
-        file: (session, id) => fileOf(steward, session, id),
-      }),
+    engine: openEngines(folders, { model: (id) => models.open(id), file: (session, id) => fileOf(steward, session, id) }),
     tools: once(() => loadTools(folders)),
     computer: (principal) => kinds.open(steward, principal, env),
     channels: {},
@@ -146,6 +141,11 @@ function configuredOrigins(providers: Record<string, Record<string, unknown>>, e
 function ollamaUrl(host = ""): string | undefined {
   if (host.includes("://")) return host;
   return host === "" ? undefined : `http://${host}${/:\d+$/.test(host) ? "" : ":11434"}`;
+}
+
+function openEngines(folders: { home: string }, host: EngineHost): Steward["engine"] {
+  const opened = new Map<string, Promise<Engine>>();
+  return (name) => onceFor(opened, name, async () => (await load<EngineKind>("engines", name, folders)).open(host));
 }
 
 async function loadTools(folders: { home: string }): Promise<Tool[]> {
