@@ -79,3 +79,16 @@ export function cpuOf(pids: readonly number[]): number {
     }
   return ticks / 100;
 }
+
+/** Bytes; 0 for one that has ended. */
+export function residentOf(pid: number): number {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** The most it has had so far, in bytes. */
+export const residentPeak = (pid: number): number =>
+  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;

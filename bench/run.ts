@@ -1,9 +1,11 @@
-// npm run bench: every figure that Steward claims, as medians, in a table and as JSON beside it. Names of groups may be given: start turns crowd history size search mcp page install computers. `docs`: tables go into docs/benchmarks.md.
+// npm run bench: every figure that Steward claims, as medians, in a table and as JSON beside it. Names of groups may be given: start turns crowd history size search engines channels heartbeat mcp page install computers. `docs`: tables go into docs/benchmarks.md.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
+import { channelsCost } from "./channels.ts";
 import { computersCost } from "./computers.ts";
 import { enginesCost } from "./engines.ts";
+import { heartbeatCost } from "./heartbeat.ts";
 import { installCost } from "./install.ts";
 import { mcpCost } from "./mcp.ts";
 import { pageCost } from "./page.ts";
@@ -218,6 +220,8 @@ const groups = {
   ...{ start, turns, crowd, history, size },
   search: () => searchCost(add, RUNS),
   engines: () => enginesCost(add),
+  channels: () => channelsCost(add),
+  heartbeat: () => heartbeatCost(add),
   mcp: () => mcpCost(add, RUNS),
   page: () => pageCost(add, RUNS),
   computers: () => computersCost(add, write),

@@ -8,6 +8,7 @@ import type { InputOptions, OutputChunk, OutputOptions, Plugin, RolldownOutput }
 import { adapterFolders, isAdapter } from "../src/kinds/load.ts";
 import { messageOf } from "../src/std/error.ts";
 import { declarations } from "./declarations.ts";
+import { light, oneByte } from "./light.ts";
 
 const root = dirname(import.meta.dirname);
 const src = join(root, "src");
@@ -17,10 +18,7 @@ const outside = [
   /^@napi-rs\/keyring/,
   /^pg-native$/,
   /^node-(linux|darwin|bin)-/,
-  /^rolldown/,
-  /^playwright-core/,
-  /^chromium-bidi/,
-  /^cloudflare:/,
+  /^(rolldown|playwright-core|chromium-bidi|zlib-sync|cloudflare:)/,
 ];
 
 /** What runs first: the compile cache has to be on before the rest is read. */
@@ -77,13 +75,14 @@ async function server(): Promise<Output[]> {
       tsconfig: false,
       platform: "node",
       external: outside,
+      plugins: [light],
       transform: { target: "node24" },
     },
     { entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js", minify: { compress: true, mangle: false, codegen: true } },
   );
   const programs = filesUnder(join(src, "computers")).filter((file) => extname(file) === ".py");
   return [
-    ...outputs(result, ""),
+    ...outputs(result, "").map(({ path, data }) => ({ path, data: typeof data === "string" ? oneByte(data) : data })),
     ...programs.map((file) => ({ path: relative(src, file), data: readFileSync(file) })),
     { path: "main.js", data: first },
   ];
@@ -219,6 +218,7 @@ async function plainPage(): Promise<Output[]> {
   const style = hashed(css);
   return [
     ...compressed([...outputs(result, "plain"), { path: join("plain", style), data: css }]),
+    { path: "plain/chat.html", data: readFileSync(join(folder, "chat.html")) },
     { path: "plain/icon.svg", data: readFileSync(join(src, "web", "icon.svg")) },
     { path: "plain/index.html", data: html(readFileSync(join(folder, "index.html"), "utf8"), result, style) },
   ];

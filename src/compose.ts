@@ -2,17 +2,23 @@
 import { realpathSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { chatWork, openChats } from "./chats/chats.ts";
+import { compact } from "./compaction/compact.ts";
+import type { ChannelKind } from "./core/channel.ts";
 import type { ComputerKind } from "./core/computer.ts";
-import type { EngineHost, EngineKind, Fetch, ModelKind, Tool, VoiceKind } from "./core/ports.ts";
+import { CHANNEL_SECRETS, secretName } from "./core/config-channels.ts";
+import type { EngineHost, EngineKind, ModelKind, Tool, VoiceKind } from "./core/ports.ts";
 import type { Store } from "./core/store.ts";
 import { openCommands } from "./commands/commands.ts";
 import { openDoors } from "./doors/doors.ts";
 import { load, names, places } from "./kinds/load.ts";
 import { openServers } from "./mcp/servers.ts";
+import { noticeWork, openNotices } from "./notices/notices.ts";
 import { openMoney } from "./money/money.ts";
 import { openPrograms } from "./programs/programs.ts";
 import { breakers as openBreakers } from "./run/breaker.ts";
 import { openCaches } from "./run/caches.ts";
+import type { Chats } from "./run/chats.ts";
 import { openComputers } from "./run/computers.ts";
 import { openEgress } from "./run/egress.ts";
 import { fileBytes } from "./run/files.ts";
@@ -21,15 +27,18 @@ import { openLookout } from "./run/lookout.ts";
 import { openLog } from "./run/logs.ts";
 import { awaitOllama, type Models, openModels } from "./run/models.ts";
 import { outbound } from "./run/outbound.ts";
+import { configuredOrigins, onceMore, publicAnd, toolFetch } from "./origins.ts";
 import { openPermissions } from "./run/permissions.ts";
 import { openSecrets } from "./run/secrets.ts";
 import { environmentOf, openSettings, type Settings } from "./run/settings.ts";
 import type { OpenEngine, Steward } from "./run/steward.ts";
 import { openVoices, type Voices } from "./run/voices.ts";
 import { startWorker, type Worker } from "./run/worker.ts";
+import { openSchedules, scheduleWork } from "./schedules/schedules.ts";
 import { openSearch } from "./search/search.ts";
 import { makeIdentity } from "./skills/identity.ts";
 import { openOwn } from "./skills/own.ts";
+import { openTasks, taskKinds } from "./tasks/tasks.ts";
 import { messageOf, StewardError } from "./std/error.ts";
 import type { Log } from "./std/log.ts";
 import { once, onceFor } from "./std/once.ts";
@@ -41,6 +50,8 @@ export interface ComposeOptions {
   version: string;
   /** Dotted configuration keys that win over file and environment. */
   overrides?: Record<string, unknown>;
+  /** Channels that are turned on for this start, whatever the configuration says. */
+  channels?: readonly string[];
   /** The worker claims by itself; false: only when drained. */
   auto: boolean;
   now?: () => number;
@@ -65,6 +76,9 @@ const ENV_NAMES = {
   openai: ["OPENAI_API_KEY"],
   /** Signs the tokens of OS-Agent's programs. */
   "secret-key": ["SECRET_KEY"],
+  ...Object.fromEntries(
+    Object.entries(CHANNEL_SECRETS).flatMap(([kind, keys]) => Object.entries(keys).map(([key, names]) => [secretName(kind, key), names])),
+  ),
 };
 
 /** What everything else stands on. */
@@ -89,12 +103,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const opened = (person: string): void => steward.lookout.attend(person);
   const computers = openComputers(() => steward, { load: kindOf, env, egress, opened });
   const steward: Steward = {
-    store,
-    log,
-    now,
-    version,
-    home,
-    settings,
+    ...{ store, log, now, version, home, settings },
     permissions: openPermissions(join(home, "permissions.json")),
     secrets,
     models,
@@ -112,10 +121,16 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     lanes: new Map(),
     money: openMoney(() => steward),
     search: openSearch(() => steward, settings),
+    compact,
     commands: openCommands(() => steward),
+    tasks: openTasks(() => steward),
     own: openOwn(() => steward, { bundled: join(places().root, "skills") }),
     lookout: openLookout(() => steward),
+    work: { ...chatWork, ...noticeWork, ...taskKinds, ...scheduleWork },
     channels: {},
+    chats: chatsOf(() => steward, folders, options),
+    notices: openNotices(() => steward),
+    schedules: openSchedules(() => steward),
     fetch: toolFetch(settings, log),
     sandbox: once(async () => describeSandbox(await (await kindOf("guarded")).missing())),
   };
@@ -123,8 +138,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   await models.forget();
   await Promise.race([models.discover(), new Promise((resolve) => setTimeout(resolve, LONGEST_LOOK_MS).unref())]);
   settings.onChange(() => void models.forget());
-  const settle = options.auto ? awaitOllama(models, { env }) : undefined;
-  if (options.auto) void steward.lookout.begin();
+  const settle = options.auto ? begin(steward, env) : undefined;
   const worker = startWorker(steward, { name: `${process.pid}`, auto: options.auto });
   return {
     steward,
@@ -132,6 +146,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     warnings: await warningsOf(steward),
     async close() {
       settle?.();
+      steward.schedules.close();
       await worker.stop(3000);
       await closeAll(steward, egress);
       log.end();
@@ -139,13 +154,26 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   };
 }
 
-async function closeAll({ doors, programs, lookout, servers, computers, store }: Steward, egress: { close(): void }): Promise<void> {
+/** What goes on by itself from now on. Returns how to stop waiting for an Ollama. */
+function begin({ lookout, chats, schedules, models }: Steward, env: ComposeOptions["env"]): () => void {
+  void lookout.begin();
+  chats.begin();
+  schedules.begin();
+  return awaitOllama(models, { env });
+}
+
+async function closeAll(
+  { chats, doors, programs, lookout, servers, computers, own, store }: Steward,
+  egress: { close(): void },
+): Promise<void> {
+  await chats.close();
   await doors.close();
   egress.close();
   await programs.close();
   await lookout.close();
   await servers.close();
   await computers.close();
+  await own.close();
   await store.close();
 }
 
@@ -153,9 +181,20 @@ function modelsOf(parts: Omit<Parameters<typeof openModels>[0], "fetch" | "load"
   const { settings, env } = parts;
   return openModels({
     ...parts,
-    fetch: outbound({ allow: (origin) => configuredOrigins(settings.config().providers, env).has(origin), log }),
+    fetch: onceMore(outbound({ allow: (origin) => configuredOrigins(settings.config().providers, env).has(origin), log })),
     load: (name) => load<ModelKind>("models", name, folders),
     names: () => names("models", folders),
+  });
+}
+
+function chatsOf(steward: () => Steward, folders: { home: string }, { channels = [] }: ComposeOptions): Chats {
+  return openChats(steward, {
+    load: (name) => load<ChannelKind>("channels", name, folders),
+    names: () => names("channels", folders),
+    fetch: (allow) => publicAnd(allow, steward().log),
+    flags: channels,
+    alert: (name, text) =>
+      steward().notices.tell("owner", { text, key: `${name}/${steward().now()}`, from: `Channel ${name}`, urgent: true, not: name }),
   });
 }
 
@@ -174,34 +213,6 @@ async function openStore({ home, env, now }: ComposeOptions, log: Log): Promise<
   const more = { log, ...(now ? { now } : {}) };
   if (env.STEWARD_DATABASE_URL) return (await import("./stores/postgres.ts")).postgres(env.STEWARD_DATABASE_URL, more);
   return (await import("./stores/sqlite.ts")).sqlite(env.DB_PATH ?? join(home, "steward.db"), { ...more, exclusive: true });
-}
-
-/** Public addresses, and the private origins that the owner has listed. */
-function toolFetch(settings: Settings, log: Log): Fetch {
-  const listed = (origin: string): boolean => settings.config().outbound.allow.includes(origin);
-  const [open, own] = [outbound({ log }), outbound({ log, allow: listed })];
-  return (url, init) => (listed(new URL(url instanceof Request ? url.url : url).origin) ? own : open)(url, init);
-}
-
-/** Exact origins of model endpoints: those in the configuration, the documented ones, and Ollama's. */
-function configuredOrigins(providers: Record<string, Record<string, unknown>>, env: ComposeOptions["env"]): Set<string> {
-  const urls = [
-    ...Object.values(providers).map(({ baseUrl }) => baseUrl),
-    ollamaUrl(env.OLLAMA_HOST),
-    "http://127.0.0.1:11434",
-    "http://localhost:11434",
-    "https://kimi.com",
-    "https://api.moonshot.ai",
-    "https://api.anthropic.com",
-    "https://api.openai.com",
-  ];
-  return new Set(urls.flatMap((url) => (typeof url === "string" && URL.canParse(url) ? [new URL(url).origin] : [])));
-}
-
-/** OLLAMA_HOST may leave out the scheme and the port. */
-function ollamaUrl(host = ""): string | undefined {
-  if (host.includes("://")) return host;
-  return host === "" ? undefined : `http://${host}${/:\d+$/.test(host) ? "" : ":11434"}`;
 }
 
 function openEngines(folders: { home: string }, { settings, file }: Pick<EngineHost, "file"> & { settings: Settings }): Steward["engine"] {

@@ -1,5 +1,6 @@
 // A running Steward: one process a home, with the gateway on a port (serve) or only in this process (embed).
 import { join } from "node:path";
+import type { Serving } from "./cli/cli.ts";
 import { compose, type Composed } from "./compose.ts";
 import { openOsAgent } from "./gateway/os-agent/listener.ts";
 import { openPlain, type PlainDoor } from "./gateway/plain/door.ts";
@@ -20,31 +21,21 @@ export interface ServeOptions {
   port?: number;
   host?: string;
   model?: string;
+  engine?: string;
+  /** Channels that are turned on for this start. */
+  channels?: string[];
   logLevel?: string;
   /** Opens OS-Agent's door too, whatever the configuration says. */
   osAgent?: { host?: string; port?: number };
   /** Opens the plain page too. `soft`: when its port is taken, there is only a warning. */
   webchat?: { soft?: boolean };
 }
-export interface Served {
-  url: string;
-  claimUrl: string;
-  /** The same for the plain page, when it is open. */
-  plainClaimUrl?: string;
-  warnings: string[];
-  sandbox: string;
-  /** Addresses of further doors, by name. */
-  doors: Record<string, string>;
-  close(): Promise<void>;
-  /** Resolves when it has stopped, whoever asked for it. */
-  closed: Promise<void>;
-}
 
 const OWNER = { person: "owner", role: "owner", via: "token" } as const;
 const DAY_MS = 86_400_000;
 
 /** Resolves when it answers. Throws `conflict` when the port or the home is taken. */
-export async function serve(options: ServeOptions): Promise<Served> {
+export async function serve(options: ServeOptions): Promise<Serving> {
   const held = holdInstance(options.home);
   try {
     const composed = await compose({ ...options, env: process.env, overrides: overridesOf(options), auto: true });
@@ -76,12 +67,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
       held.release();
       stopped.resolve();
     });
+    steward.stop = () => void close();
     steward.log("info", "Steward listens", { url: gateway.url, version: options.version });
     return {
       url: gateway.url,
       claimUrl: await gateway.claimLink(),
       ...(doors.plain ? { plainClaimUrl: await doors.plain.claimLink() } : {}),
       warnings: [...composed.warnings, ...doors.warnings],
+      model: steward.models.current(),
       sandbox: await steward.sandbox(),
       doors: Object.fromEntries(gateway.gate.doors),
       close,
@@ -114,6 +107,7 @@ async function openDoors({ gate }: Gateway, { root, webchat: asked }: ServeOptio
     port: webchat.port,
     socket: { host: osAgent.host, port: socket.port },
     web: join(root, "dist", "plain"),
+    page: webchat.page ?? (osAgent.enabled ? ("os-agent" as const) : ("chat" as const)),
   };
   try {
     const plain = await openPlain(gate, where);
@@ -156,11 +150,12 @@ export async function embed(
   }
 }
 
-function overridesOf({ port, host, model, logLevel, osAgent, webchat }: ServeOptions): Record<string, unknown> {
+function overridesOf({ port, host, model, engine, logLevel, osAgent, webchat }: ServeOptions): Record<string, unknown> {
   return {
     ...(port === undefined ? {} : { "server.port": port }),
     ...(host === undefined ? {} : { "server.host": host }),
     ...(model === undefined ? {} : { model }),
+    ...(engine === undefined ? {} : { "runtime.engine": engine }),
     ...(logLevel === undefined ? {} : { "log.level": logLevel }),
     ...(osAgent === undefined ? {} : { "osAgent.enabled": true }),
     ...(webchat === undefined ? {} : { "webchat.enabled": true }),

@@ -5,7 +5,8 @@ import * as z from "zod/mini";
 import type { Event } from "../src/core/events.ts";
 import type { Tool } from "../src/core/ports.ts";
 import type { Principal, ToolResult } from "../src/core/types.ts";
-import { listAgents, spawnAgent } from "../src/run/agents.ts";
+import { listAgents } from "../src/gateway/agents.ts";
+import { spawnAgent } from "../src/run/agents.ts";
 import { answerAsk, openAsks } from "../src/run/asks.ts";
 import { cancelTurn, say } from "../src/run/inbox.ts";
 import { turnJob } from "../src/run/jobs.ts";
@@ -159,7 +160,12 @@ test("helpers that are told in one step run at the same time", async () => {
   );
   open();
   await done;
-  assert.deepEqual(words(await results(one)).slice(2), ["a ready", "b ready"]);
+  assert.deepEqual(
+    words(await results(one))
+      .slice(2)
+      .toSorted(),
+    ["a ready", "b ready"],
+  );
   const [order] = one.model.requests.slice(-1);
   assert.match(JSON.stringify(order!.prompt), /a ready.*b ready/, "in the order of the calls");
   assert.deepEqual((await one.ends())[0]?.usage, { input: 70, output: 14 });
@@ -264,7 +270,12 @@ test("a helper that fails or is stopped is a result the senior reads", async () 
   await until(() => (runs.length === 1 ? true : undefined));
   assert.equal(await cancelTurn(one.steward, OWNER, await helper(one, 1)), true);
   await done;
-  assert.deepEqual(words(await results(one)).slice(2), ["Agent a failed: broken model", "Agent b was stopped"]);
+  assert.deepEqual(
+    words(await results(one))
+      .slice(2)
+      .toSorted(),
+    ["Agent a failed: broken model", "Agent b was stopped"],
+  );
   assert.deepEqual(
     (await one.ends()).map(({ stop }) => stop),
     ["end"],

@@ -21,7 +21,7 @@ const call = (computer: Computer, name: string, input: object = {}, blocked: str
   use(apps, name, input, toolTrial(computer, { blocked }).context);
 
 async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  const end = Date.now() + 15_000;
+  const end = Date.now() + 60_000;
   for (;;) {
     const found = await look();
     if (found) return found;
@@ -157,7 +157,14 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
       execFileSync(argv[0]!, argv.slice(1), { env: { ...process.env, ...env } })
         .toString()
         .trim();
-    const active = (): string => /"([^"]*)"$/.exec(look("xprop", "-id", look("xdotool", "getactivewindow"), "WM_CLASS"))?.[1] ?? "";
+    // For a moment no window is in front, or the one that was is gone: both tools then fail.
+    const active = (): string => {
+      try {
+        return /"([^"]*)"$/.exec(look("xprop", "-id", look("xdotool", "getactivewindow"), "WM_CLASS"))?.[1] ?? "";
+      } catch {
+        return "";
+      }
+    };
     for (const [name, said, wmClass] of [
       ["feldnotizen", "feldnotizen (Field Notes)", "FieldNotes"],
       ["Clock", "Clock", "Clock"],
@@ -267,15 +274,14 @@ describe("a Linux desktop", { skip: absent.length > 0 }, () => {
     const out = mark("environment");
     writeFileSync(
       mark("late.sh"),
-      `#!/bin/sh\nsleep 1\necho noise; echo noise >&2\nenv > '${out}.new'\nreadlink /proc/$$/fd/0 /proc/$$/fd/2 >> '${out}.new'\nmv '${out}.new' '${out}'\n`,
+      `#!/bin/sh\nuntil [ -e '${out}.go' ]; do sleep 0.05; done\necho noise; echo noise >&2\nenv > '${out}.new'\nreadlink /proc/$$/fd/0 /proc/$$/fd/2 >> '${out}.new'\nmv '${out}.new' '${out}'\n`,
       {
         mode: 0o755,
       },
     );
     entry("late.desktop", ["Name=Late", `Exec="${mark("late.sh")}"`]);
-    const from = Date.now();
     assert.deepEqual(await call(secret, "launch_application", { app_name: "Late" }), ok("Launched Late"));
-    assert.ok(Date.now() - from < 900, "the call does not wait for the application");
+    writeFileSync(`${out}.go`, ""); // the call has not waited for the application, which goes on only now
     const text = await until("its environment", async () => existsSync(out) && (await computer.exec(["cat", out])).stdout);
     assert.match(text, new RegExp(`^DISPLAY=${env["DISPLAY"]}$`, "m"));
     assert.doesNotMatch(text, /canary/);

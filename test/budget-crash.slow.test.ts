@@ -60,7 +60,7 @@ async function live({ store, clock, config, reached, answer }: Life): Promise<vo
     if (!store.dead()) throw error;
   };
   const answering = async (): Promise<void> => {
-    for (let tries = 0; tries < 400 && !store.dead(); tries++) {
+    while (!store.dead()) {
       const [ask] = await openAsks(steward, OWNER);
       if (ask) await answerAsk(steward, OWNER, ask.id, { choice: ask.options[answer]! });
       const { running, due } = await store.jobs();

@@ -55,9 +55,13 @@ test("at a ceiling Claude Code waits in the door; allowed it goes on, denied it 
   const second = here.run(["chat", "Say more"]);
   const again = await asked();
   await here.run(["ask", "answer", again.id, "deny"]);
-  await second;
-  const after = await here.run(["sessions", "show", "current"]);
-  assert.equal(after.out.split("I stopped here: the budget of").length, 2, after.out);
+  const told = await second;
+  let after = await here.run(["sessions", "show", "current"]);
+  for (let tries = 0; tries < 50 && !after.out.includes("I stopped here"); tries++) {
+    await sleep(200);
+    after = await here.run(["sessions", "show", "current"]);
+  }
+  assert.equal(after.out.split("I stopped here: the budget of").length, 2, `${after.out}\n---\n${told.code} ${told.out}${told.err}`);
   assert.doesNotMatch(after.out, /Never said\./);
   assert.equal((await here.json<Asks>(["ask", "list", "--json"])).asks.length, 0);
   child.kill("SIGTERM");

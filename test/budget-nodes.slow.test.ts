@@ -30,7 +30,7 @@ const nodes = (config: Record<string, unknown>) =>
     ),
   );
 
-test("four Stewards spend at the same moment: exactly as much as the ceiling allows, never more", { skip, timeout: 120_000 }, async () => {
+test("four Stewards spend at the same moment: exactly as much as the ceiling allows, never more", { skip, timeout: 280_000 }, async () => {
   const stewards = await nodes({ "budget.day": 0.02 });
   const { store } = stewards[0]!;
   const count = { done: 0, refused: 0, most: 0 };
@@ -61,7 +61,7 @@ test("four Stewards spend at the same moment: exactly as much as the ceiling all
 
 test(
   "four turns of one person at the ceiling, each on another Steward: one question, and all go on",
-  { skip, timeout: 120_000 },
+  { skip, timeout: 280_000 },
   async () => {
     const stewards = await nodes({ "budget.people": { owner: { day: 1 } } });
     const { store } = stewards[0]!;
@@ -78,11 +78,11 @@ test(
         log.some(({ event }) => event.type === "ask.opened" || (event.type === "item.completed" && event.item.kind === "notice")),
       ).length;
     };
-    for (let tries = 0; tries < 1000 && (await waiting()) < 4; tries++) await sleep(10);
+    for (let tries = 0; tries < 5000 && (await waiting()) < 4; tries++) await sleep(10);
     const [ask, ...more] = await openAsks(stewards[1]!, OWNER);
     assert.deepEqual([await waiting(), more], [4, []]);
     await answerAsk(stewards[2]!, OWNER, ask!.id, { choice: ask!.options[0]! });
-    for (let tries = 0; tries < 1000; tries++) {
+    for (let tries = 0; tries < 5000; tries++) {
       const { due, running, later } = await store.jobs();
       if (due + running + later === 0) break;
       await sleep(10);

@@ -18,6 +18,7 @@ import { sessionKey, type SessionDoc } from "../src/run/sessions.ts";
 import { startWorker } from "../src/run/worker.ts";
 import { hasCode } from "../src/std/error.ts";
 import agentTools from "../src/tools/agents.ts";
+import taskTools from "../src/tools/task.ts";
 import { harness, OWNER } from "./harness.ts";
 import { BEN, CALL, endOf, type MoneyPlace, moneyPlace, notices, NOON, sums, texts, TODAY } from "./money-place.ts";
 
@@ -176,6 +177,24 @@ test("what runs with nobody there never waits and asks nobody: it ends with its 
     /^I stopped here: the budget of \$0\.0001 for a turn that runs with nobody there has \$0\.0001 left, and the next step may cost up to/,
   );
   await tight.close();
+});
+
+test("what a turn with nobody there starts, and what the results of that begin, is paid by that turn; not so where somebody is there", async () => {
+  const counted = async (who: Principal): Promise<number | undefined> => {
+    const place = await moneyPlace({
+      tools: taskTools,
+      script: (prompt) => {
+        if (prompt.includes("You are a subagent") || prompt.includes("is ready")) return [{ text: "x" }];
+        return prompt.includes('"tool-result"') ? [{ text: "begun" }] : [{ call: "task", input: { do: "start", name: "S", text: "work" } }];
+      },
+    });
+    const first = (await place.turn("begin", { who })).find((event) => event.type === "turn.completed");
+    const { requests } = await sums(place.store, turnSumKey("owner", first!.turn));
+    assert.equal(place.model.requests.length, 4);
+    await place.close();
+    return requests;
+  };
+  assert.deepEqual([await counted({ ...OWNER, via: "schedule" }), await counted(OWNER)], [4, 3]);
 });
 
 test("a ceiling of a session, and of a turn: helpers count for their senior's", async () => {
@@ -394,7 +413,7 @@ test("a program that the door keeps waiting is not taken for dead", async () => 
   const state = { waiting: true };
   const place = { fault: () => undefined, waiting: () => state.waiting } as Pick<Workplace, "fault" | "waiting"> as Workplace;
   const begun = Date.now();
-  const { failed, stop } = watch(place, { name: "It", idleMs: 300, heard: () => begun, busy: () => false });
+  const { failed, stop } = watch(place, { name: "It", idleMs: 300, heard: () => begun, asking: () => false, working: () => false });
   const silent = failed.then(
     () => 0,
     () => Date.now() - begun,
@@ -403,6 +422,35 @@ test("a program that the door keeps waiting is not taken for dead", async () => 
   state.waiting = false;
   assert.ok((await silent) >= 1000, "it has its time from when it could go on");
   stop();
+});
+
+test("a search by the provider has its price; where nobody knows it, none is made under a ceiling", async () => {
+  const prices = { "anthropic/one": { input: 1, output: 1 }, "script/one": { input: 1, output: 1 } };
+  const place = await moneyPlace({ config: { "budget.person": { day: 0.1 }, prices } });
+  const meter = meterFor(place.steward, { principal: OWNER, session: "ses_owner", turn: "t1", engine: "claude" });
+  const call = { input: 0, output: 0, searches: 8 };
+  const held = await meter({ model: "anthropic/one", ...call });
+  assert.equal((await sums(place.store, dayKey("owner", TODAY)))["held"], nano(0.08));
+  await held.settle({ input: 0, output: 0, searches: 3 });
+  assert.equal((await sums(place.store, dayKey("owner", TODAY)))["cost"], nano(0.03));
+  await assert.rejects(meter({ model: "anthropic/one", ...call, least: 1 }), (error) => hasCode(error, "limit"));
+  await assert.rejects(meter({ model: "script/one", ...call }), (error) => hasCode(error, "invalid"));
+  await place.close();
+});
+
+test("what a program says that it cost is believed as far as it can be: by what it asked, or by what is left for it", async () => {
+  const place = await moneyPlace({ config: { "budget.person": { day: 5 }, prices: { "script/one": { input: 1, output: 1 } } } });
+  const spent = async (turn: string, model: string, asks: number): Promise<number | undefined> => {
+    const meter = meterFor(place.steward, { principal: OWNER, session: "ses_owner", turn, engine: "acp" });
+    for (let at = 0; at < asks; at++) await (await meter({ model, input: 100, output: 100 })).settle({ input: 100, output: 100 });
+    await meter.reported!(9000, model);
+    return (await sums(place.store, turnSumKey("owner", turn)))["cost"];
+  };
+  assert.equal(await spent("t1", "script/one", 2), nano(0.004)); // ten times its price
+  assert.equal(await spent("t2", "b/unknown", 1), nano(0.2));
+  assert.equal(await spent("t3", "c/own", 0), nano(5 - 0.204));
+  assert.equal((await sums(place.store, dayKey("owner", TODAY)))["cost"], nano(5));
+  await place.close();
 });
 
 test("a session that was waiting in the queue spends for whoever it belongs to", async () => {
@@ -414,4 +462,23 @@ test("a session that was waiting in the queue spends for whoever it belongs to",
   assert.equal((await sums(place.store, dayKey("owner", TODAY)))["requests"], 2);
   assert.deepEqual(await place.store.list("p/ben/usage/"), []);
   await place.close();
+});
+
+test("what is no count spoils no sum: a program that reports any cost, an endpoint that counts below nothing or without end", async () => {
+  const place = await moneyPlace({ config: { "budget.person": { day: 1 } } });
+  const spender = { principal: OWNER, session: "ses_owner", turn: "t1", engine: "acp" };
+  const meter = meterFor(place.steward, spender);
+  for (const cost of [JSON.parse("1e999") as number, NaN, -5, 1e12]) await meter.reported?.(cost, "script/one");
+  assert.deepEqual(await sums(place.store, dayKey("owner", TODAY)), {});
+  for (const usage of [
+    { input: -1e9, output: -1e9 },
+    { input: 1e300, output: 1 },
+    { input: NaN, output: Infinity },
+  ]) {
+    const held = await meter({ model: "script/one", input: 10, output: 1 });
+    await held.settle(usage);
+  }
+  const day = await sums(place.store, dayKey("owner", TODAY));
+  assert.deepEqual([day["requests"], day["input"], day["output"], day["held"]], [3, 30, 3, 0]);
+  assert.ok(day["cost"]! > 0 && day["cost"]! < nano(1));
 });

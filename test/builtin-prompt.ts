@@ -4,7 +4,7 @@ import type { ModelHost } from "../src/core/ports.ts";
 import builtin from "../src/models/builtin.ts";
 
 export const TOOLS =
-  "execute_terminal_command read_file write_file edit_file list_directory move_file delete_file create_directory file_info find_files search_files launch_application quit_application list_running_apps activate_application get_app_info fetch_page ask_person show_plan remember recall forget undo".split(
+  "execute_terminal_command read_file write_file edit_file list_directory move_file delete_file create_directory file_info find_files search_files launch_application quit_application list_running_apps activate_application get_app_info fetch_page ask_person show_plan remember recall forget undo schedule_task".split(
     " ",
   );
 export const host: ModelHost = {

@@ -19,18 +19,18 @@ const short = async (session?: string, who = owner): Promise<string> => {
 test("the session's choice goes before the person's, that before the install's", async () => {
   const { steward } = place;
   const session = await place.session(ada);
-  assert.equal(await short(session, ada), "loop compatible/test-1 (install, install) {}");
+  assert.equal(await short(session, ada), "loop compatible/test-1 (found, install) {}");
   await choose(steward, ada, { scope: "person", model: "near/test-2" });
-  assert.equal(await short(session, ada), "loop near/test-2 (install, person) {}");
+  assert.equal(await short(session, ada), "loop near/test-2 (found, person) {}");
   await choose(steward, ada, { scope: "session", session, model: "builtin/rules", engine: "loop" });
   assert.equal(await short(session, ada), "loop builtin/rules (session, session) {}");
-  assert.equal(await short(await place.session(ada), ada), "loop near/test-2 (install, person) {}");
+  assert.equal(await short(await place.session(ada), ada), "loop near/test-2 (found, person) {}");
   const doc = (await steward.store.get(sessionKey("ada", session))) as object;
   const helper = await chosen(steward, ada, [{}, doc]);
   assert.deepEqual(helper, { engine: "loop", model: "builtin/rules", pins: {}, from: { engine: "session", model: "session" } });
   await choose(steward, ada, { scope: "session", session, model: null, engine: null });
   await choose(steward, ada, { scope: "person", model: null });
-  assert.equal(await short(session, ada), "loop compatible/test-1 (install, install) {}");
+  assert.equal(await short(session, ada), "loop compatible/test-1 (found, install) {}");
 });
 
 test("a wider choice takes the narrower ones of its session away, and stands in config.json", async () => {
@@ -40,10 +40,10 @@ test("a wider choice takes the narrower ones of its session away, and stands in 
   await choose(steward, owner, { scope: "session", session, model: "near/test-1" });
   await choose(steward, owner, { scope: "session", session: other, model: "near/test-1" });
   await choose(steward, owner, { scope: "person", model: "near/test-2", session: other });
-  assert.equal(await short(other), "loop near/test-2 (install, person) {}");
+  assert.equal(await short(other), "loop near/test-2 (found, person) {}");
   await choose(steward, owner, { scope: "install", session, model: "compatible/test-2" });
   assert.equal(place.file()["model"], "compatible/test-2");
-  assert.equal(await short(session), "loop compatible/test-2 (install, install) {}");
+  assert.equal(await short(session), "loop compatible/test-2 (found, install) {}");
   assert.deepEqual(await steward.store.get(choiceKey("owner")), {});
   const told = (await steward.store.events(session)).flatMap(({ event }) => (event.type === "session.updated" ? [event] : []));
   assert.deepEqual(told, [
@@ -95,7 +95,7 @@ test("a pin is a constraint: choosing against it is refused with what to do, and
   assert.equal(await breach(steward, choice, { engine: "loop", model: "near/test-2" }), undefined);
   assert.equal((await breach(steward, choice, { engine: "loop", model: "far/big" }))?.code, "denied");
   await choose(steward, owner, { ...here, pin: null });
-  assert.equal(await short(session), "loop near/test-1 (install, session) {}");
+  assert.equal(await short(session), "loop near/test-1 (found, session) {}");
 
   await choose(steward, owner, { scope: "install", pin: "local" });
   assert.deepEqual(place.file()["runtime"], { pin: "local" });

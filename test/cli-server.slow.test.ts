@@ -117,13 +117,14 @@ test("start --test checks every part and ends", async () => {
 });
 
 test("chat beside a server: streamed, asked, cancelled, steered", async () => {
-  const { start, run, json, env } = place();
+  const { start, run, json, env, home } = place();
   const { url } = await start();
   const said = await run(["chat", "create a file called a.txt with the content one"]);
   assert.equal(said.code, 0, said.err);
   assert.match(said.err, /✓ write_file a\.txt/);
 
-  const cancelled = await run(["chat", "run the command `sleep 30`"], {
+  // Commands that nobody else on this machine runs.
+  const cancelled = await run(["chat", "run the command `sleep 30.625`"], {
     during: (child) => {
       const running = async (): Promise<boolean> =>
         (
@@ -132,7 +133,7 @@ test("chat beside a server: streamed, asked, cancelled, steered", async () => {
           }
         ).running;
       void until(
-        async () => (await running()) && (await commandRuns("sleep 30")),
+        async () => (await running()) && (await commandRuns("sleep 30.625")),
         () => "the command did not run",
       ).then(() => child.kill("SIGINT"));
     },
@@ -140,10 +141,12 @@ test("chat beside a server: streamed, asked, cancelled, steered", async () => {
   assert.equal(cancelled.code, 130, cancelled.out + cancelled.err);
   assert.match(cancelled.err, /Stopped\.\n$/);
 
+  // What it leaves is seen also when this process has stood still while it ran.
+  const begun = join(home, "workspace", "begun");
   const [slow, joined] = await Promise.all([
-    run(["chat", "run the command `sleep 2`"]),
+    run(["chat", "run the command `touch begun; sleep 2`"]),
     until(
-      () => commandRuns("sleep 2"),
+      () => existsSync(begun),
       () => "the command did not run",
     ).then(() => run(["chat", "what is 20+3?"])),
   ]);

@@ -9,7 +9,11 @@ import type { Principal } from "../src/core/types.ts";
 import { take } from "../src/commands/commands.ts";
 import { nearest } from "../src/commands/command.ts";
 import { opening } from "../src/run/asks.ts";
-import { receive, say } from "../src/run/inbox.ts";
+import { receive } from "../src/chats/receive.ts";
+import { taskKey } from "../src/run/tasks.ts";
+import { schedulesOf } from "../src/schedules/state.ts";
+import { say } from "../src/run/inbox.ts";
+import { inbound, keepingChannel } from "../src/testing/channel.ts";
 import { choiceOf } from "../src/run/choice.ts";
 import { listSessions, sessionDoc } from "../src/run/sessions.ts";
 import { sessionKey } from "../src/run/sessions.ts";
@@ -27,7 +31,7 @@ const kept: { session?: string } = {};
 const here = async (): Promise<string> => (kept.session ??= await place.session());
 
 const NAMES = ["help", "status", "engine", "model", "provider", "pin", "unpin", "new", "sessions", "stop", "undo", "clear", "compact"];
-const MORE = ["approve", "deny", "subagents", "cron", "usage", "budget", "config", "reload", "whoami", "version"];
+const MORE = ["approve", "deny", "subagents", "tasks", "cron", "usage", "budget", "config", "reload", "whoami", "version"];
 
 test("A-056 each command is one with the slash and without, in any case, with blanks around", async () => {
   for (const name of [...NAMES, ...MORE])
@@ -51,15 +55,18 @@ test("A-056 each command is one with the slash and without, in any case, with bl
     "config unset zone",
     "help model",
   ];
+  await place.tell('/cron add "0 9 * * 1-5" say good night');
+  const [schedule] = await schedulesOf(place.steward, owner);
   const last = [
     "cron list",
     'cron add "0 9 * * 1-5" say good morning',
-    "cron remove c1",
+    `cron remove ${schedule!.id}`,
     "subagents list",
     "approve for task",
     "undo und_abc123",
   ];
   for (const text of [...forms, ...others, ...last]) assert.equal(await isCommand(text), true, text);
+  await place.tell(`/cron remove ${schedule!.id}`);
 });
 
 test("A-057 prose is not a command, whatever it begins with", async () => {
@@ -91,6 +98,10 @@ test("A-057 prose is not a command, whatever it begins with", async () => {
     "version 2 of it",
     "new?",
     "Stop, thief!",
+    "cron run it",
+    "cron history please",
+    "Cron pause everything",
+    "cron resume it yes",
   ];
   const lines = [
     "status\nof the project",
@@ -175,7 +186,7 @@ test("the same key twice is one command; what was cut off before is said, not ru
 test("A-058 A-059 A-060 engine, model and provider are switched, stand in config.json, and list what there is", async () => {
   const session = await place.session();
   const tell = (text: string): Promise<string | undefined> => place.tell(text, { session });
-  assert.match((await tell("/engine"))!, /^Engine: loop \(chosen for everybody\)\.\n\n[^]*- loop \(answers now\)/);
+  assert.match((await tell("/engine"))!, /^Engine: loop \(by itself\)\.\n\n[^]*- loop \(answers now\)/);
   assert.equal(await tell("engine loop"), "From the next turn on, for everybody (config.json): loop · compatible/test-1.");
   assert.deepEqual(place.file()["runtime"], { engine: "loop" });
   assert.match((await tell("/engine warp"))!, /There is no engine warp\. There are .*loop/);
@@ -205,6 +216,17 @@ test("pins are shown, set, refused with what to do, and taken away", async () =>
   assert.match((await tell("/model far/big here"))!, /in this session: loop · far\/big/);
 });
 
+test("what is pinned for everybody is set by no key that holds it", async () => {
+  const session = await place.session();
+  const tell = (text: string): Promise<string | undefined> => place.tell(text, { session, who: { ...owner, via: "channel" } });
+  await tell("/pin engine everywhere");
+  const before = JSON.stringify(place.file()["runtime"]);
+  for (const one of ['set runtime {"engine":"nosuch"}', "set runtime.engine nosuch", "unset runtime"])
+    assert.doesNotMatch((await tell(`/config ${one}`))!, / now/, one);
+  assert.equal(JSON.stringify(place.file()["runtime"]), before);
+  assert.match((await tell("/unpin everywhere"))!, /Nothing is pinned here any more/);
+});
+
 test("A-061 A-062 A-063 config: shown masked, set with types, undone; rights, money and secrets are refused", async () => {
   const session = await place.session();
   const chat: Principal = { ...owner, via: "channel" };
@@ -221,9 +243,14 @@ test("A-061 A-062 A-063 config: shown masked, set with types, undone; rights, mo
   assert.notDeepEqual(place.file()["webchat"], { port: 9090 });
   assert.match((await tell("/config set webchat.port many"))!, /webchat\.port: .*expected number/i);
   assert.match((await tell("/config set limits.rounds 900"))!, /limits\.rounds/);
+  assert.match((await tell("/config set zone Europe/Londn"))!, /zone: must be a time zone/);
   const guarded = [
     "server.port 80",
     "auth.local open",
+    "osAgent.enabled true",
+    "webchat.enabled true",
+    'webchat {"enabled":true}',
+    "osAgent.defaultUser ada",
     "budget.day 1000",
     "computer.mode full",
     "outbound.allow []",
@@ -247,6 +274,9 @@ test("a secret in a command is refused, and does not stand in the log", async ()
     `/config set providers.near.key ${secret}`,
     `config set providers.near.key hunter2hunter2`,
     `/config set zone ${secret}`,
+    `/config set providers {"near":{"apiKey":"hunter2hunter2"}}`,
+    `/config set memory {"embedding":"near/x","password":"hunter2hunter2"`,
+    `config set memory {"\\u006bey":["hunter2hunter2"]}`,
   ])
     assert.match((await place.tell(text, { session }))!, /Keys, tokens and passwords are not set in a chat/);
   const log = JSON.stringify(await place.steward.store.events(session));
@@ -259,10 +289,10 @@ test("A-064 A-065 A-066 A-067 A-068 A-069 usage, reload, cron, subagents, status
   const tell = (text: string): Promise<string | undefined> => place.tell(text, { session });
   assert.match((await tell("usage"))!, /\d/);
   assert.match((await tell("/reload"))!, /^🔄 Config and skills reloaded\./);
-  assert.match((await tell("/cron"))!, /There are no schedules/);
-  assert.match((await tell('/cron add "0 9 * * 1-5" say good morning'))!, /does not keep schedules yet/);
-  assert.equal(await tell("subagents"), "This session has no helper agents.");
-  assert.match((await tell("/subagents stop Bob"))!, /There is no helper agent Bob here/);
+  assert.match((await tell("/cron"))!, /Nothing is scheduled/);
+  assert.match((await tell('/cron add "0 9 * * 1-5" say good morning'))!, /^Scheduled: [0-9a-f]{8} every weekday at 9:00, next /);
+  assert.equal(await tell("subagents"), "This session has no subagents at work.");
+  assert.match((await tell("/subagents stop Bob"))!, /There is no subagent Bob here/);
   assert.match((await tell("status"))!, /Answers: loop · compatible\/test-1[^]*Doors: page[^]*Steward 0\.0\.1-test, up for/);
   const help = (await tell("help"))!;
   for (const name of [...NAMES, ...MORE]) assert.ok(help.includes(`- /${name} –`), name);
@@ -313,12 +343,22 @@ test("approve and deny answer the open question; a contained door only that of i
   assert.equal(await place.tell("approve for task", { session }), "Allowed for the task: May it?");
   await open("ask_two2", other, "And this?");
   await open("ask_tri3", other, "Or that?");
-  assert.match((await place.tell("/deny", { session }))!, /Which one\?\n\n- Or that\? \(ask_tri3\)\n- And this\? \(ask_two2\)/);
+  const [many, elsewhere] = [
+    /Which one\?\n\n- Or that\? \(ask_tri3\)\n- And this\? \(ask_two2\)/,
+    /^Nothing is asked here, but elsewhere:\n\n- Or/,
+  ];
+  assert.match((await place.tell("/deny", { session: other }))!, many);
+  assert.match((await place.tell("approve for scope", { session }))!, elsewhere);
   assert.equal(await place.tell("deny tri3", { session }), "Denied: Or that?");
   assert.equal(await place.tell("yes deny it", { session }), undefined);
+  assert.match((await place.tell("Approve", { session }))!, /but elsewhere:\n\n- And this\? \(ask_two2\)/);
   const answers = (await steward.store.events(other)).flatMap(({ event }) => (event.type === "ask.answered" ? [event.answer] : []));
   assert.deepEqual(answers, [{ choice: "deny", for: "once" }]);
   assert.match((await place.tell("/approve nobody", { session }))!, /There is no open question nobody/);
+  const put = { [sessionKey("owner", "ses_task")]: { task: "tsk_1" }, [taskKey("owner", "tsk_1")]: { from: session } };
+  await steward.store.commit({ put });
+  await open("ask_for4", "ses_task", "May the task?");
+  assert.equal(await place.tell("Approve", { session }), "Allowed: May the task?");
 });
 
 test("a helper agent's session takes no commands, and a chat's command is answered at its address", async () => {
@@ -328,17 +368,17 @@ test("a helper agent's session takes no commands, and a chat's command is answer
     merge: { [sessionKey("owner", "ses_helper")]: { id: "ses_helper", title: "h", parent: session, messages: 0 } },
   });
   await assert.rejects(place.tell("/status", { session: "ses_helper" }), { code: "conflict" });
-  const sent: string[] = [];
-  steward.channels["post"] = { limits: { text: 10_000 }, send: async (_to, text) => `r${sent.push(text)}`, close: async () => {} };
+  const channel = keepingChannel();
+  steward.channels["post"] = channel;
   await steward.store.commit({ put: { "paired/post/ann": { person: "owner", role: "owner" } } });
-  const message = { key: "m1", from: "ann", to: { channel: "post", chat: "7" }, parts: [{ type: "text" as const, text: "new" }] };
+  const message = inbound("m1", "ann", { channel: "post", chat: "7" }, "new");
   await receive(steward, message);
   await receive(steward, message);
-  await receive(steward, { ...message, key: "m2", parts: [{ type: "text", text: "/whoami" }] });
+  await receive(steward, { ...message, key: "m2", text: "/whoami" });
   await place.composed.worker.drain();
-  assert.equal(sent.length, 2);
-  assert.equal(sent[0], "This is a new session.");
-  assert.match(sent[1]!, /by the door "channel"/);
+  assert.equal(channel.sent.length, 2);
+  assert.equal(channel.sent[0]!.text, "This is a new session.");
+  assert.match(channel.sent[1]!.text, /by the door "channel"/);
 });
 
 test("A-091 docs/commands.md names every command and every form", async () => {

@@ -7,7 +7,7 @@ const TURNS = 500;
 
 test(
   "500 turns with the local server: the log is whole, requests stay bounded, an early turn is fetched by its number",
-  { timeout: 240_000 },
+  { timeout: 290_000 },
   async (t) => {
     const place = await openPlace({
       config: { "limits.windowTokens": 4000 },
@@ -28,7 +28,7 @@ test(
       const ends = async (): Promise<number> => (await place.client.call("sessions.get", { params: { id } })).messages;
       const before = await ends();
       await place.client.call("sessions.say", { params: { id }, body: { parts: [{ type: "text", text }] } });
-      await eventually(async () => (await ends()) >= before + 2, 30_000);
+      await eventually(async () => (await ends()) >= before + 2);
     };
     await say("The key of the shed is KX-2207, and Doctor Marlene Voss has the spare one.");
     for (let turn = 0; turn < TURNS; turn++) await say(`Note ${turn}: ${"leaf ".repeat(30)}`);
@@ -41,7 +41,6 @@ test(
     const last = JSON.stringify(place.model.requests.at(-1)!.body.messages);
     for (const kept of ["KX-2207", "Marlene Voss"]) assert.ok(last.includes(kept), kept);
     await say("What was in the third message?");
-    const result = JSON.stringify(place.model.requests.at(-1)!.body.messages);
-    assert.match(result, /<conversation>/);
+    await eventually(() => JSON.stringify(place.model.requests.at(-1)!.body.messages).includes("<conversation>"));
   },
 );

@@ -109,7 +109,7 @@ test("a computer that never answers holds up nobody else's returned files, nor t
   await eventually(async () => watched.length > 0 || undefined);
   const began = performance.now();
   await lookout.close();
-  assert.ok(performance.now() - began < 20_000);
+  assert.ok(performance.now() - began < 60_000);
 });
 
 test("one whose end hangs when its disk is full holds up no measurement of others", async () => {

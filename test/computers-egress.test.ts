@@ -48,7 +48,7 @@ for (const [kind, mode] of [
     const held: { scene?: Scene } = {};
     const scene = (): Scene => held.scene!;
     const run = (computer: Computer, command: string, task?: string) =>
-      computer.exec(command, { network: true, timeoutMs: 20_000, ...(task === undefined ? {} : { task }) });
+      computer.exec(command, { network: true, timeoutMs: 120_000, ...(task === undefined ? {} : { task }) });
     before(async () => void (held.scene = await build(kind, mode)));
     after(async () => {
       await held.scene?.computer.dispose();
@@ -65,7 +65,7 @@ for (const [kind, mode] of [
       }
       for (const url of [`http://127.0.0.1:${own}/`, "http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/"])
         assert.match(
-          (await run(computer, `env -u no_proxy -u NO_PROXY curl -s --max-time 5 ${url}`)).stdout,
+          (await run(computer, `env -u no_proxy -u NO_PROXY curl -s --max-time 60 ${url}`)).stdout,
           /^Steward: .*not a public address/,
           url,
         );
@@ -74,7 +74,7 @@ for (const [kind, mode] of [
 
     test("S-51 S-64: a listed host is reached with the secret put in, of which nothing is inside", async () => {
       const { computer, api, saw, one } = scene();
-      const trusting = `curl -sS --max-time 10 -H "Authorization: Bearer $API_TOKEN" ${api}`;
+      const trusting = `curl -sS --max-time 60 -H "Authorization: Bearer $API_TOKEN" ${api}`;
       const { stdout, stderr } = await run(computer, trusting);
       const placeholder = one.egress.variables(1)["API_TOKEN"];
       assert.deepEqual([stdout, saw], [`hello Bearer ${placeholder}`, [`Bearer ${SECRET}`]], stderr);
@@ -86,7 +86,7 @@ for (const [kind, mode] of [
       const web = await one.http((_, res) => void res.end("web"));
       one.set("outbound.allow", [`http://new.test:${web}`]);
       const task = await one.task();
-      const going = run(computer, `curl -s --max-time 10 http://new.test:${web}/`, task.text);
+      const going = run(computer, `curl -s --max-time 60 http://new.test:${web}/`, task.text);
       const ask = await one.asked();
       assert.deepEqual([ask.session, ask.scope], [task.session, `egress:new.test:${web}`]);
       await one.answer(ask, { choice: "allow", for: "once" });
@@ -100,7 +100,7 @@ for (const [kind, mode] of [
       one.set("outbound.allow", [`http://echo.test:${echo}`]);
       const { stdout, stderr } = await run(
         computer,
-        `head -c 10000000 /dev/urandom > big; curl -sS --max-time 15 -T big http://echo.test:${echo}/ | cmp - big && echo same`,
+        `head -c 10000000 /dev/urandom > big; curl -sS --max-time 60 -T big http://echo.test:${echo}/ | cmp - big && echo same`,
       );
       assert.equal(stdout, "same\n", stderr);
     });

@@ -8,24 +8,14 @@ import contained from "../src/computers/contained.ts";
 import type { Engine } from "../src/computers/docker/engine.ts";
 import { parseSettings } from "../src/computers/docker/settings.ts";
 import { openStorage, PLACES } from "../src/computers/docker/storage.ts";
-import { plainOptions } from "../src/testing/computer-options.ts";
+import { ownOptions } from "../src/testing/computer-options.ts";
 
 /** Makes the folders of a computer, and empties them, as each kind does. */
 interface Kind {
   prepare(folder: string): Promise<void>;
   remove(folder: string): Promise<void>;
 }
-const open = (home: string): ReturnType<typeof contained.open> =>
-  contained.open({
-    ...plainOptions,
-    person: "ada",
-    mode: "contained",
-    home,
-    workspace: home,
-    steward: "/nowhere",
-    hidden: () => [],
-    env: {},
-  });
+const open = (home: string): ReturnType<typeof contained.open> => contained.open(ownOptions(home));
 const storage = (folder: string): ReturnType<typeof openStorage> =>
   openStorage({
     engine: { address: { kind: "unix", path: "/nowhere" } } as Engine,

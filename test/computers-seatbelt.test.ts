@@ -12,7 +12,7 @@ import { openSeatbelt } from "../src/computers/seatbelt-own.ts";
 import { pythonMissing } from "../src/computers/sandbox.ts";
 import { hasCode } from "../src/std/error.ts";
 import { computerContract, processesWith } from "../src/testing/computer.ts";
-import { plainOptions } from "../src/testing/computer-options.ts";
+import { ownOptions, plainOptions } from "../src/testing/computer-options.ts";
 
 const folders: string[] = [];
 process.once("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
@@ -36,11 +36,7 @@ exec "$@"
   chmodSync(exec, 0o755);
   return { exec, said: () => readFileSync(note, "utf8").split("\0").slice(0, -1) };
 }
-const optionsOf = (home: string, more: Partial<ComputerOptions> = {}): ComputerOptions => ({
-  ...{ person: "ada", mode: "contained", home, workspace: home, steward: "/nowhere", hidden: () => [], env: {} },
-  ...plainOptions,
-  ...more,
-});
+const optionsOf = (home: string, more: Partial<ComputerOptions> = {}): ComputerOptions => ({ ...ownOptions(home), ...more });
 
 test("the profile: everything is denied but the system's programs, the person's folders and one port", () => {
   const args = ownArguments({
@@ -197,7 +193,7 @@ describe("a computer by seatbelt", missing === undefined ? {} : { skip: missing 
         (error: unknown) => hasCode(error, "unavailable"),
       );
       assert.ok(ended);
-      for (const end = Date.now() + 20_000; (await computer.machine!.state()).state !== "stopped"; await delay(20))
+      for (const end = Date.now() + 60_000; (await computer.machine!.state()).state !== "stopped"; await delay(20))
         assert.ok(Date.now() < end);
       bounds.memoryBytes = 2 ** 30;
       assert.equal((await computer.exec("echo again")).stdout, "again\n");

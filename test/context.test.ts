@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Event, Stored } from "../src/core/events.ts";
+import type { ModelKind } from "../src/core/ports.ts";
 import { emptyView, fold } from "../src/core/fold.ts";
 import { pendingCalls, toMessages } from "../src/core/history.ts";
-import { MOST_EVENTS } from "../src/run/context.ts";
+import { load } from "../src/kinds/load.ts";
+import { allowanceOf, MOST_EVENTS } from "../src/run/context.ts";
 import { say } from "../src/run/inbox.ts";
+import { openModels } from "../src/run/models.ts";
 import { clearSession, makeSession, sessionEvents } from "../src/run/sessions.ts";
 import { startWorker } from "../src/run/worker.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
@@ -49,6 +52,21 @@ test("T-068 a conversation that outgrows the window is summarised by the model, 
   assert.match(last, /Summary of the earlier conversation/);
   assert.ok(last.includes(`apple 11 ${"x".repeat(100)}`) && !last.includes(`apple 0 ${"x".repeat(100)}`));
   assert.ok(last.length < 2000 * 4 * 2);
+});
+
+test("a model's window is asked of its provider without a request; where nobody knows it the setting holds", async () => {
+  const { steward } = await start(() => []);
+  const { settings, secrets, breakers, home } = steward;
+  const models = openModels({
+    ...{ settings, secrets, breakers, env: {}, now: Date.now, names: () => [] },
+    fetch: () => Promise.reject(new Error("a request")),
+    load: (name) => load<ModelKind>("models", name, { home }),
+  });
+  const allowed = (model?: string) => allowanceOf({ ...steward, models }, model);
+  assert.deepEqual(
+    await Promise.all([allowed("ollama/any"), allowed("compatible/any"), allowed("nothing"), allowed()]),
+    [22_937, 60_000, 60_000, 60_000],
+  );
 });
 
 test("when no summary can be written a digest stands in, and nothing is refused", async () => {

@@ -70,7 +70,7 @@ test("O-098 UPLOAD_DIR, RETURN_DIR, DB_PATH and VM_STATE_DIR: uploads, returned 
 
 test("O-099 LOG_LEVEL decides which lines are logged", async () => {
   const [quiet, loud] = [prepared({ LOG_LEVEL: "ERROR" }), prepared({ LOG_LEVEL: "DEBUG" })];
-  for (const place of [quiet, loud]) await (await started(place)).end();
+  await Promise.all([quiet, loud].map(async (place) => (await started(place)).end()));
   assert.deepEqual([[...levels(quiet.home)], levels(loud.home).has("info")], [[], true]);
 });
 

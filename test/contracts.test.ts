@@ -390,7 +390,7 @@ test("A-027 A-031 without a command the server starts, and status shows it", asy
   const here = commandLine();
   const done = here.run([], { env: { ...here.env, STEWARD_PORT: "0" } });
   const status = (): Promise<{ running: boolean; url: string }> => here.json(["status", "--json"]);
-  await eventually(async () => (await status()).running, 20_000);
+  await eventually(async () => (await status()).running);
   const { url } = await status();
   assert.match((await here.run(["status"])).out, new RegExp(`address +${url}\n`));
   assert.equal((await here.run(["stop"])).code, 0);

@@ -7,13 +7,15 @@ import type { Event } from "../src/core/events.ts";
 import type { Tool } from "../src/core/ports.ts";
 import type { Store } from "../src/core/store.ts";
 import { answerAsk, openAsks } from "../src/run/asks.ts";
-import { cancelTurn, receive, say } from "../src/run/inbox.ts";
+import { receive } from "../src/chats/receive.ts";
+import { cancelTurn, say } from "../src/run/inbox.ts";
 import { makeSession } from "../src/run/sessions.ts";
 import type { Steward } from "../src/run/steward.ts";
 import { startWorker } from "../src/run/worker.ts";
 import agentTools from "../src/tools/agents.ts";
-import { keepingChannel } from "../src/testing/channel.ts";
-import { StewardError } from "../src/std/error.ts";
+import taskTools from "../src/tools/task.ts";
+import { inbound, keepingChannel } from "../src/testing/channel.ts";
+import { hasCode, StewardError } from "../src/std/error.ts";
 import type { Mortal } from "../src/testing/mortal.ts";
 import { scripted, type Said } from "../src/testing/scripted.ts";
 import { harness, OWNER } from "./harness.ts";
@@ -30,7 +32,7 @@ const note = (world: World, name: "ran" | "sent", line: string): void => appendF
 const noted = (world: World, name: "ran" | "sent"): string[] =>
   existsSync(file(world, name)) ? readFileSync(file(world, name), "utf8").split("\n").slice(0, -1) : [];
 
-interface Life {
+export interface Life {
   steward: Steward;
   store: Mortal;
   world: World;
@@ -79,6 +81,18 @@ const touch: Tool<{ path: string }> = {
     return { output: "made" };
   },
 };
+
+/** Until it is so, or nothing is left from which it could come. */
+export async function awaited({ store }: Life, is: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (const end = Date.now() + 60_000; !store.dead() && Date.now() < end;) {
+    if (await is()) return true;
+    const { running, due } = await store.jobs();
+    if (running + due === 0) return false;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return false;
+}
+const hasRun = (life: Life): Promise<boolean> => awaited(life, () => noted(life.world, "ran").length > 0);
 
 const speak = (text: string, key: string) => ({ session: SESSION, key, parts: [{ type: "text" as const, text }] });
 const called = (prompt: string): boolean => prompt.includes('"tool-result"');
@@ -153,13 +167,11 @@ export const flows: Flow[] = [
     name: "a turn waiting on an ask",
     script: (prompt) => (called(prompt) ? [{ text: "done" }] : [{ call: "touch", input: { path: "~/file" } }]),
     drive: async ({ steward }) => void (await say(steward, OWNER, speak("write", "k1"))),
-    async beside({ steward, store }) {
-      for (let tries = 0; tries < 400 && !store.dead(); tries++) {
-        const [ask] = await openAsks(steward, OWNER);
-        if (ask) return answerAsk(steward, OWNER, ask.id, { choice: "allow" });
-        if ((await steward.store.jobs()).running + (await steward.store.jobs()).due === 0) return;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
+    async beside(life) {
+      const { steward } = life;
+      if (!(await awaited(life, async () => (await openAsks(steward, OWNER)).length > 0))) return;
+      const [ask] = await openAsks(steward, OWNER);
+      await answerAsk(steward, OWNER, ask!.id, { choice: "allow" });
     },
     check(events, world, where) {
       oneTurn(events, where);
@@ -174,9 +186,9 @@ export const flows: Flow[] = [
     script: (prompt) =>
       prompt.includes("instead") ? [{ text: "other" }] : called(prompt) ? [{ text: "done" }] : [{ call: "slow", input: { name: "long" } }],
     drive: async ({ steward }) => void (await say(steward, OWNER, speak("go", "k1"))),
-    async beside({ steward, store, world }) {
-      for (let tries = 0; tries < 400 && !store.dead() && noted(world, "ran").length === 0; tries++)
-        await new Promise((resolve) => setTimeout(resolve, 1));
+    async beside(life) {
+      await hasRun(life);
+      const { steward, store } = life;
       const before = await store.events(SESSION);
       if (!before.some(({ event }) => event.type === "message.received" && event.key === "k2")) await cancelTurn(steward, OWNER, SESSION);
       await say(steward, OWNER, speak("this instead", "k2"));
@@ -211,10 +223,9 @@ export const flows: Flow[] = [
           : [{ call: "work", input: { name: `w${done}` } }];
     },
     drive: async ({ steward }) => void (await say(steward, OWNER, speak("one", "k1"))),
-    async beside({ steward, store, world }) {
-      for (let tries = 0; tries < 400 && !store.dead() && noted(world, "ran").length === 0; tries++)
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      await say(steward, OWNER, speak("also two", "k2"));
+    async beside(life) {
+      await hasRun(life);
+      await say(life.steward, OWNER, speak("also two", "k2"));
     },
     check(events, world, where) {
       assert.equal(count(events, "message.received"), 2, where);
@@ -250,8 +261,7 @@ export const flows: Flow[] = [
   {
     name: "a delivery",
     script: () => [{ text: "hello" }],
-    drive: ({ steward }) =>
-      receive(steward, { key: "m1", from: "u1", to: { channel: "chat", chat: "7" }, parts: [{ type: "text", text: "hi" }] }),
+    drive: async ({ steward }) => void (await receive(steward, inbound("m1", "u1", { channel: "chat", chat: "7" }, "hi"))),
     check(events, world, where) {
       oneTurn(events, where);
       assert.equal(count(events, "delivery.settled"), 1, where);
@@ -264,10 +274,27 @@ export const flows: Flow[] = [
     },
   },
   {
+    name: "what a webhook has brought, and brings again after the crash",
+    config: { "channels.chat": { kind: "webhook", person: "owner", url: "https://example.org/" } },
+    script: () => [{ text: "hello" }],
+    async drive({ steward }) {
+      const given = inbound("m1", "webhook", { channel: "chat", chat: "webhook" }, "{}");
+      await receive(steward, given).catch((error: unknown) => {
+        if (!hasCode(error, "conflict")) throw error;
+      });
+    },
+    check(events, world, where) {
+      oneTurn(events, where);
+      const received = events.find((event) => event.type === "message.received");
+      assert.equal(received?.type === "message.received" && received.source, "webhook", where);
+      assert.equal(count(events, "delivery.settled"), 1, where);
+      assert.ok(noted(world, "sent").length <= 1, `${where}: sent ${noted(world, "sent").length} times`);
+    },
+  },
+  {
     name: "a command of a chat that goes on in a new session",
     script: () => [{ text: "never asked" }],
-    drive: ({ steward }) =>
-      receive(steward, { key: "m1", from: "u1", to: { channel: "chat", chat: "7" }, parts: [{ type: "text", text: "/new" }] }),
+    drive: async ({ steward }) => void (await receive(steward, inbound("m1", "u1", { channel: "chat", chat: "7" }, "/new"))),
     check(events, world, where) {
       assert.equal(count(events, "message.received"), 1, where);
       assert.equal(count(events, "turn.started"), 0, where);
@@ -283,13 +310,13 @@ export const flows: Flow[] = [
 
 /** One process: drives the flow and works until nothing is left to do, or until it dies. */
 export async function live(flow: Flow, store: Mortal, world: World): Promise<void> {
-  const channel = { ...keepingChannel(), send: async (_to: unknown, text: string) => (note(world, "sent", text), "r") };
+  const channel = { ...keepingChannel(), send: async (_to: unknown, { text }: { text: string }) => (note(world, "sent", text), "r") };
   const named = (name: string) => scripted((request) => flow.script(JSON.stringify(request.prompt), name));
   const steward = harness({
     store,
     model: named("script/one"),
     ...(flow.config ? { config: flow.config } : {}),
-    tools: [work(world), slow(world, store), touch, ...agentTools] as Tool[],
+    tools: [work(world), slow(world, store), touch, ...agentTools, ...taskTools] as Tool[],
     channels: { chat: channel },
     home: world.home,
     now: world.now,

@@ -169,8 +169,7 @@ function imageTests(place: () => StewardPlace): void {
     await running.stop();
     const lost = await place().run({ env: { OLLAMA_HOST: "http://nosuch:11434" } });
     await lost.says(/Ollama at http:\/\/nosuch:11434 does not answer yet/);
-    const { code, ms } = await lost.stop();
-    assert.deepEqual([code, ms < 6000], [0, true], `${ms} ms`);
+    assert.equal((await lost.stop()).code, 0); // later than ten seconds it would be killed
   });
 }
 
@@ -221,8 +220,7 @@ function lifeTests(place: () => StewardPlace): void {
       (await first.running.exec("sh", "-c", count)).out.endsWith("\n0\n") ? true : undefined,
     );
     await talk.close();
-    const { code, ms } = await first.running.stop();
-    assert.deepEqual([code, ms < 10_000], [0, true], `${ms} ms`);
+    assert.equal((await first.running.stop()).code, 0); // later it would be killed
     assert.match(await first.running.logs(), /Stopping/);
     await first.running.remove();
     const second = await opened(place(), given);

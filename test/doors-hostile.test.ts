@@ -8,18 +8,12 @@ import { estimate } from "../src/doors/policy.ts";
 import { openReader } from "../src/doors/usage.ts";
 import type { OpenDoors } from "../src/run/doors.ts";
 import { messageOf } from "../src/std/error.ts";
-import { ask, CANARY, doorsPlace, type DoorsPlace, MEMBER } from "./doors-place.ts";
+import { ask, CANARY, type DoorsPlace, MEMBER, within } from "./doors-place.ts";
 
 const QUESTION = { model: "x", max_tokens: 10, messages: [{ role: "user", content: "hi" }] };
 
-async function within(use: (place: DoorsPlace, doors: OpenDoors) => Promise<void>): Promise<void> {
-  const place = await doorsPlace();
-  try {
-    await use(place, await place.open());
-  } finally {
-    await place.close();
-  }
-}
+const withDoors = (use: (place: DoorsPlace, doors: OpenDoors) => Promise<void>): Promise<void> =>
+  within(async (place) => use(place, await place.open()));
 
 /** What comes back for these bytes until the door closes. */
 function raw(doors: OpenDoors, text: string | Buffer): Promise<string> {
@@ -32,7 +26,7 @@ function raw(doors: OpenDoors, text: string | Buffer): Promise<string> {
       socket.destroy();
       resolve(got);
     };
-    const timer = setTimeout(done, 20_000);
+    const timer = setTimeout(done, 60_000);
     socket.setEncoding("latin1").on("data", (piece: string) => (got += piece));
     socket.on("end", done).on("error", done).on("close", done);
   });
@@ -42,7 +36,7 @@ const head = (doors: OpenDoors, line: string, more: string[] = []): string =>
 const status = (answer: string): string => /^HTTP\/1.1 (\d+)/.exec(answer)?.[1] ?? "none";
 
 test("without a key, with a made-up one, with two, with another turn's after its end: nothing", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     const other = await place.open({ turn: "trn_2" });
     await other.close();
     const body = JSON.stringify(QUESTION);
@@ -74,7 +68,7 @@ test("without a key, with a made-up one, with two, with another turn's after its
   }));
 
 test("DNS rebinding and web pages: another Host, any Origin, are refused before the key is looked at", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     const { host, port } = new URL(doors.models.anthropic);
     const one = (headers: string[]): Promise<string> =>
       raw(doors, ["GET /v1/models HTTP/1.1", ...headers, `x-api-key: ${doors.key}`, "Connection: close", "", ""].join("\r\n"));
@@ -88,7 +82,7 @@ test("DNS rebinding and web pages: another Host, any Origin, are refused before 
   }));
 
 test("a path is what it is spelled, and nothing of it reaches the provider", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     const length = Buffer.byteLength(JSON.stringify(QUESTION));
     const post = (target: string): Promise<string> =>
       raw(doors, head(doors, `POST ${target} HTTP/1.1`, [`Content-Length: ${length}`]) + JSON.stringify(QUESTION));
@@ -107,7 +101,7 @@ test("a path is what it is spelled, and nothing of it reaches the provider", () 
   }));
 
 test("of headers only those on the list pass, either way; two meanings in one request are none", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     place.server.script([{ do: "text", text: "Hi" }]);
     await ask(doors, QUESTION, {
       headers: {
@@ -138,7 +132,7 @@ test("of headers only those on the list pass, either way; two meanings in one re
   }));
 
 test("huge, slow and broken requests end soon", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     const big = `{"messages":"${"x".repeat(1000)}`;
     assert.equal(status(await raw(doors, head(doors, "POST /v1/messages HTTP/1.1", [`Content-Length: ${64 * 1024 ** 2}`]) + big)), "413");
     const chunk = `${(1024 ** 2).toString(16)}\r\n${"x".repeat(1024 ** 2)}\r\n`;
@@ -179,7 +173,7 @@ test("a body that trickles is given up", async () => {
 });
 
 test("what would reach further than an answer is refused or left out", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     const refused = async (more: object, path = "/v1/messages"): Promise<number> =>
       (await ask(doors, { ...QUESTION, ...more }, { path })).status;
     const user = (part: object) => ({ messages: [{ role: "user", content: [part] }] });
@@ -204,7 +198,7 @@ test("what would reach further than an answer is refused or left out", () =>
     const search = { type: "web_search_20250305", name: "web_search" };
     const tools = [search, { type: "web_fetch_20250910", name: "web_fetch" }, look];
     await ask(doors, { ...QUESTION, tools });
-    assert.deepEqual(place.server.requests.pop()!.body.tools, [search, look]);
+    assert.deepEqual(place.server.requests.pop()!.body.tools, [{ ...search, max_uses: 8 }, look]);
     place.steward.settings.set("doors.search", false);
     await ask(doors, { ...QUESTION, tools });
     assert.deepEqual(place.server.requests.pop()!.body.tools, [look]);
@@ -214,7 +208,7 @@ test("what would reach further than an answer is refused or left out", () =>
   }));
 
 test("a provider that sends garbage or without end is a fault, and the door lives on", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     const turns: [string, Parameters<typeof place.server.script>[0]][] = [
       ["random bytes", [{ do: "bytes", bytes: Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 37) % 256)) }, { do: "end" }]],
       ["half events", [{ do: "bytes", bytes: 'data: {"usage": \n\ndata: {{{\n\ndata: {"error"' }, { do: "end" }]],
@@ -240,7 +234,7 @@ test("a provider that sends garbage or without end is a fault, and the door live
   }));
 
 test("the provider's key is seen nowhere but at the provider", () =>
-  within(async (place, doors) => {
+  withDoors(async (place, doors) => {
     const seen: string[] = [JSON.stringify(doors.env), doors.key, JSON.stringify(doors.tools)];
     const echo = {
       message: `Incorrect key ${CANARY}, Bearer ${CANARY}, ${Buffer.from(CANARY).toString("base64")}`,
@@ -263,10 +257,9 @@ test("the provider's key is seen nowhere but at the provider", () =>
   }));
 
 test("reading along and counting take time by length only, whatever the bytes are", () => {
-  const words = Buffer.from(`${"a".repeat(3999)} `.repeat(2000));
-  const picture = Buffer.from(`{"data":"${"A".repeat(100_000)}"}`);
   const began = process.cpuUsage();
-  assert.deepEqual([estimate(words), estimate(picture), estimate(Buffer.from("{}"))], [Math.ceil(words.length / 3.5), 2004, 1]);
+  const parts = Array.from({ length: 20_000 }, () => ({ type: "text", text: "x" }));
+  assert.equal(estimate(1_000_000, { messages: [{ role: "user", content: parts }] }), Math.ceil(1_000_000 / 3.5));
   const reader = openReader(true);
   for (let at = 0; at < 400; at++) reader.read(Buffer.alloc(65_536, "a"));
   assert.deepEqual(reader.end(), { pieces: 0, whole: false });

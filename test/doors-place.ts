@@ -53,21 +53,22 @@ export const ECHO: ToolSpec = {
 
 /** Providers: anthropic, open (OpenAI's wire), ollama, all at the same server. */
 export async function doorsPlace({
-  patience = 30_000,
+  patience: { firstByteMs, idleMs } = { firstByteMs: 30_000, idleMs: 30_000 },
   ...options
 }: Partial<HarnessOptions> & {
   providers?: Record<string, unknown>;
-  /** Milliseconds that providers may be silent. */ patience?: number;
+  /** Milliseconds that providers may be silent. */ patience?: { firstByteMs: number; idleMs: number };
 } = {}): Promise<DoorsPlace> {
   const server = await modelServer({ key: CANARY });
   const { home = temporary() } = options;
   const store = await sqlite(join(temporary(), "steward.db"));
-  const clock = { ahead: 0 };
-  const provider = { firstByteMs: patience, idleMs: patience, maxTokens: 500 };
+  // It goes by the test alone: a model that rests does so for as long as the test says, however slow the machine is.
+  const clock = { at: Date.now() };
+  const provider = { firstByteMs, idleMs, maxTokens: 500 };
   const steward = harness({
     store,
     model: unused,
-    now: () => Date.now() + clock.ahead,
+    now: () => clock.at,
     ...options,
     home,
     config: {
@@ -109,7 +110,7 @@ export async function doorsPlace({
       },
       ...more,
     }),
-    later: (ms) => void (clock.ahead += ms),
+    later: (ms) => void (clock.at += ms),
     open: (more) => steward.doors.open(place.order(more)),
     async close() {
       await steward.doors.close();
@@ -119,6 +120,16 @@ export async function doorsPlace({
     },
   };
   return place;
+}
+
+/** A place of one's own, closed whatever happens. */
+export async function within(use: (place: DoorsPlace) => Promise<void>): Promise<void> {
+  const place = await doorsPlace();
+  try {
+    await use(place);
+  } finally {
+    await place.close();
+  }
 }
 
 export const MEMBER: Principal = { person: "per_ada", role: "member", via: "page" };

@@ -10,6 +10,7 @@ import claude from "../src/engines/claude.ts";
 import opencode from "../src/engines/opencode.ts";
 import type { OpenDoors } from "../src/run/doors.ts";
 import { CANARY, doorsPlace, ECHO } from "./doors-place.ts";
+import { eventually } from "./gateway-place.ts";
 import { realPrograms } from "./programs.ts";
 
 const needs = [...claude.programs(), ...opencode.programs()];
@@ -54,8 +55,8 @@ const openCode: Program = {
     };
     return {
       argv: [path["opencode"]!, "run", "hi"],
-      env: { OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_AUTOUPDATE: "1" },
-      files: { "opencode.json": JSON.stringify(config) },
+      env: { OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_MODELS_PATH: "models.json", OPENCODE_DISABLE_AUTOUPDATE: "1" },
+      files: { "opencode.json": JSON.stringify(config), "models.json": "{}" },
     };
   },
 };
@@ -70,7 +71,7 @@ async function ran(program: Program, doors: OpenDoors): Promise<{ out: string; m
     cwd: home,
     env: { HOME: home, PATH: process.env.PATH ?? "", ...doors.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 120_000,
+    timeout: 280_000,
     killSignal: "SIGKILL",
   });
   const got = { out: "" };
@@ -81,8 +82,9 @@ async function ran(program: Program, doors: OpenDoors): Promise<{ out: string; m
 
 for (const program of [claudeCode, openCode])
   for (const model of ["anthropic/test-1", "open/test-1", "ollama/test-1"])
-    test(`${program.name} over ${model}: words, a call of Steward's tool, usage`, skip, async () => {
+    test(`${program.name} over ${model}: words, a call of Steward's tool, usage`, skip, async (t) => {
       const place = await doorsPlace();
+      t.after(place.close);
       const told = { call: false };
       place.server.script(({ body }) => {
         if (!Array.isArray(body.tools) || body.tools.length === 0 || told.call) return [{ do: "text", text: "All done." }];
@@ -96,10 +98,10 @@ for (const program of [claudeCode, openCode])
         place.calls.map(({ call }) => [call.tool, call.input]),
         [[ECHO.name, { text: "from the tool" }]],
       );
-      assert.match(JSON.stringify(place.server.requests.at(-1)!.body), /from the tool/);
+      // The title that some ask for may come after it.
+      assert.ok(place.server.requests.some(({ body }) => JSON.stringify(body).includes("from the tool")));
       assert.deepEqual([doors.fault(), doors.used().output > 0, out.includes(CANARY)], [undefined, true, false]);
-      assert.equal(place.spent.length, place.server.requests.length);
-      await place.close();
+      await eventually(() => place.spent.length === place.server.requests.length);
     });
 
 for (const program of [claudeCode, openCode])
@@ -108,12 +110,15 @@ for (const program of [claudeCode, openCode])
     [401, "key"],
     [529, "outage"],
   ] as const)
-    test(`${program.name} gives up soon after a ${status}`, skip, async () => {
+    test(`${program.name} gives up soon after a ${status}`, skip, async (t) => {
       const place = await doorsPlace();
+      t.after(place.close);
       place.server.script([{ do: "status", status, code: "overloaded_error", message: "busy", headers: { "retry-after": "3600" } }]);
       const doors = await place.open();
       const { ms } = await ran(program, doors);
       assert.deepEqual([doors.fault()?.reason, ms < 100_000], [reason, true]); // by themselves they would wait an hour, or for ever
-      assert.equal(place.server.requests.length, 1);
-      await place.close();
+      // What came first is refused, and nothing is tried again; a title beside the work may come before that has its answer.
+      const all = place.server.requests.length;
+      const work = place.server.requests.filter(({ body }) => (body.tools ?? []).length > 0).length;
+      assert.ok(all > 0 && work <= 1 && all - work <= 1, `${work} of ${all}`);
     });

@@ -3,19 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import * as z from "zod/mini";
+import type { Event, Stored } from "../src/core/events.ts";
+import { pendingCalls } from "../src/core/history.ts";
+import type { Host, Turn } from "../src/core/ports.ts";
+import { openRecord } from "../src/engines/record.ts";
 import type { DoorsOrder, OpenDoors } from "../src/run/doors.ts";
 import { toolbox } from "../src/run/toolbox.ts";
-import { doorsPlace, ECHO, type DoorsPlace } from "./doors-place.ts";
+import { type DoorsPlace, ECHO, within } from "./doors-place.ts";
 import { OWNER } from "./harness.ts";
-
-async function within(use: (place: DoorsPlace) => Promise<void>): Promise<void> {
-  const place = await doorsPlace();
-  try {
-    await use(place);
-  } finally {
-    await place.close();
-  }
-}
 
 async function connected(doors: OpenDoors, modern: boolean): Promise<Client> {
   const client = new Client({ name: "test", version: "1" }, modern ? { versionNegotiation: { mode: "auto" } } : {});
@@ -186,3 +181,30 @@ test("the gate gives up one call by itself, and tells what it shows", () =>
     stop.abort();
     assert.deepEqual([(await result).error, shown, whole.signal.aborted], ["given up", ["waiting"], false]);
   }));
+
+test("an engine's own tool that is called as one of Steward's is not taken for it when a restart left its call open", () =>
+  within(async ({ steward }) => {
+    const ran: unknown[] = [];
+    steward.tools = async () => [
+      {
+        ...{ name: "task", description: "Does.", capability: "none", effect: "write", input: z.looseObject({}), repeatable: true },
+        run: async (input) => (ran.push(input), { output: "done" }),
+      },
+    ];
+    const log: Stored[] = [];
+    const emit = async (...events: Event[]): Promise<void> => void log.push(...events.map((event) => ({ ...AT, event })));
+    const { signal } = new AbortController();
+    const turn = { id: "trn_1", seen: 0 } as Turn;
+    await openRecord(turn, { emit } as Host).begun("its own id", { tool: "task", input: { prompt: "x" } });
+    const call = toolbox(steward, {
+      ...{ principal: OWNER, session: "ses_1", turn: turn.id, signal, how: {}, live: () => {}, log: async () => log },
+      emit: (events) => emit(...events),
+      away: (work) => work,
+    });
+    const [open] = pendingCalls([{ ...AT, event: { type: "turn.started", turn: turn.id, engine: "opencode", model: "a/b" } }, ...log]);
+    const { success, error } = await call(open!);
+    assert.deepEqual([success, ran], [false, []]);
+    assert.match(error!, /not known whether this ran/);
+    assert.equal((await call({ ...open!, id: "call_1" })).success, true);
+  }));
+const AT = { session: "ses_1", seq: 1, at: 1 };

@@ -5,18 +5,11 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from "@ai-sdk/provider";
+import { type Block, openBlocks, thoughtOf } from "../src/doors/blocks.ts";
+import { readAnthropic } from "../src/doors/read-anthropic.ts";
 import type { OpenDoors } from "../src/run/doors.ts";
 import type { Action } from "../src/testing/model-server.ts";
-import { ask, doorsPlace, events, type DoorsPlace } from "./doors-place.ts";
-
-async function within(use: (place: DoorsPlace) => Promise<void>): Promise<void> {
-  const place = await doorsPlace();
-  try {
-    await use(place);
-  } finally {
-    await place.close();
-  }
-}
+import { ask, events, within } from "./doors-place.ts";
 
 const claude = ({ models, key }: OpenDoors): LanguageModelV4 =>
   createAnthropic({ baseURL: `${models.anthropic}/v1`, apiKey: key })("claude-sonnet-4-5");
@@ -87,6 +80,31 @@ const CALLS = [
   ["look", { at: "here" }],
   ["look", { at: "there ü" }],
 ] as const;
+/** How clients tell ANSWER. */
+const HEARD = {
+  text: "Looking",
+  thinking: "Let me look.",
+  calls: CALLS,
+  ...{ reason: "tool-calls", input: 70, cached: 50, output: 12, errors: [] },
+};
+/** The same on its way back; of thinking only what the client keeps. */
+type Said = Extract<LanguageModelV4CallOptions["prompt"][number], { role: "assistant" }>;
+const saidAgain = (ids: string[], thinking: Said["content"] = []): Said => ({
+  role: "assistant",
+  content: [
+    ...thinking,
+    { type: "text", text: "Looking" },
+    ...CALLS.map(([toolName, input], at) => ({ type: "tool-call" as const, toolCallId: ids[at]!, toolName, input })),
+  ],
+});
+/** What Anthropic's wire carries then: roles and kinds of blocks. */
+const CARRIED = [
+  ["user", ["text", "image"]],
+  ["assistant", ["thinking", "text", "tool_use", "tool_use"]],
+  ["user", ["tool_result", "tool_result"]],
+];
+const carried = (messages: { role: string; content: { type: string }[] }[]) =>
+  messages.map(({ role, content }) => [role, content.map(({ type }) => type)]);
 const results = (said: LanguageModelV4CallOptions["prompt"][number], ids: string[]): LanguageModelV4CallOptions["prompt"] => [
   ...FIRST.prompt,
   said,
@@ -105,23 +123,11 @@ test("Anthropic's client over OpenAI's wire: thinking, text, parallel calls, usa
     place.server.script([...ANSWER]);
     const first = await heard(claude(doors), FIRST);
     const { signatures, ids, ...rest } = first;
-    assert.deepEqual(rest, {
-      text: "Looking",
-      thinking: "Let me look.",
-      calls: CALLS,
-      ...{ reason: "tool-calls", input: 70, cached: 50, output: 12, errors: [] },
-    });
+    assert.deepEqual(rest, HEARD);
     assert.equal(signatures.length, 1);
     place.server.script([{ do: "text", text: "A cat." }]);
-    const assistant = {
-      role: "assistant" as const,
-      content: [
-        { type: "reasoning" as const, text: "Let me look.", providerOptions: { anthropic: { signature: signatures[0]! } } },
-        { type: "text" as const, text: "Looking" },
-        ...CALLS.map(([toolName, input], at) => ({ type: "tool-call" as const, toolCallId: ids[at]!, toolName, input })),
-      ],
-    };
-    const second = await heard(claude(doors), { ...FIRST, prompt: results(assistant, ids) });
+    const signed = { type: "reasoning" as const, text: "Let me look.", providerOptions: { anthropic: { signature: signatures[0]! } } };
+    const second = await heard(claude(doors), { ...FIRST, prompt: results(saidAgain(ids, [signed]), ids) });
     assert.deepEqual([second.text, second.reason], ["A cat.", "stop"]);
     const { messages, tools, model, max_tokens } = place.server.requests[1]!.body;
     assert.deepEqual(
@@ -159,39 +165,49 @@ test("Anthropic's client over OpenAI's wire: thinking, text, parallel calls, usa
     );
   }));
 
+test("what the provider wrote into its cache is counted, also where the program's wire has no place for it", () =>
+  within(async (place) => {
+    const usage = { input_tokens: 10, cache_creation_input_tokens: 100, cache_read_input_tokens: 5, output_tokens: 7 };
+    const told = [
+      { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+      { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "Hi." } },
+      { type: "content_block_stop", index: 0 },
+      { type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage },
+      { type: "message_stop" },
+    ];
+    place.server.script([
+      { do: "bytes", bytes: told.map((one) => `event: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`).join("") },
+      { do: "end" },
+    ]);
+    const doors = await place.open();
+    assert.equal((await heard(chat(doors), FIRST)).text, "Hi.");
+    const counted = { input: 115, output: 7, cached: 5, written: 100 };
+    assert.deepEqual([place.spent[0]!.usage, doors.used()], [counted, counted]);
+  }));
+
+test("what a provider wants back with a call comes back with it over Anthropic's wire", () => {
+  const meta = { endpoint: { thoughtSignature: "SIG" } };
+  const blocks = openBlocks("toolu");
+  blocks.take({ type: "tool-call", toolCallId: "c1", toolName: "look", input: "{}", providerMetadata: meta });
+  const [{ id }] = blocks.all() as [Block];
+  const thoughts = new Map([[id, thoughtOf(blocks.all())!]]);
+  const messages = [{ role: "assistant", content: [{ type: "tool_use", id, name: "look", input: {} }] }];
+  assert.deepEqual(readAnthropic({ messages }, thoughts).prompt, [
+    { role: "assistant", content: [{ type: "tool-call", toolCallId: id, toolName: "look", input: {}, providerOptions: meta }] },
+  ]);
+});
+
 test("OpenAI's client over Anthropic's wire: the thinking that its provider has signed comes back with the calls", () =>
   within(async (place) => {
     const doors = await place.open({ model: "anthropic/test-1" });
     place.server.script([...ANSWER]);
     const { ids, ...first } = await heard(chat(doors), FIRST);
-    assert.deepEqual(
-      { ...first, signatures: [] },
-      {
-        text: "Looking",
-        thinking: "Let me look.",
-        calls: CALLS,
-        ...{ reason: "tool-calls", input: 70, cached: 50, output: 12, signatures: [], errors: [] },
-      },
-    );
+    assert.deepEqual({ ...first, signatures: [] }, { ...HEARD, signatures: [] });
     place.server.script([{ do: "text", text: "A cat." }]);
-    const assistant = {
-      role: "assistant" as const,
-      content: [
-        { type: "text" as const, text: "Looking" },
-        ...CALLS.map(([toolName, input], at) => ({ type: "tool-call" as const, toolCallId: ids[at]!, toolName, input })),
-      ],
-    };
-    const second = await heard(chat(doors), { ...FIRST, prompt: results(assistant, ids) });
+    const second = await heard(chat(doors), { ...FIRST, prompt: results(saidAgain(ids), ids) });
     assert.deepEqual([second.text, second.reason, second.errors], ["A cat.", "stop", []]);
     const messages = place.server.requests[1]!.body.messages as { role: string; content: { type: string }[] }[];
-    assert.deepEqual(
-      messages.map(({ role, content }) => [role, content.map(({ type }) => type)]),
-      [
-        ["user", ["text", "image"]],
-        ["assistant", ["thinking", "text", "tool_use", "tool_use"]],
-        ["user", ["tool_result", "tool_result"]],
-      ],
-    );
+    assert.deepEqual(carried(messages), CARRIED);
     assert.deepEqual(messages[1]!.content[0], { type: "thinking", thinking: "Let me look.", signature: "sig" });
   }));
 
@@ -228,34 +244,15 @@ test("OpenAI's client of responses over Anthropic's wire: items of thinking, wor
     place.server.script([...ANSWER]);
     const stored = { providerOptions: { openai: { store: false, include: ["reasoning.encrypted_content"] } } };
     const { ids, ...first } = await heard(responses(doors), { ...FIRST, ...stored });
-    assert.deepEqual(first, {
-      text: "Looking",
-      thinking: "Let me look.",
-      calls: CALLS,
-      ...{ reason: "tool-calls", input: 70, cached: 50, output: 12, signatures: [], errors: [] },
-    });
+    assert.deepEqual(first, { ...HEARD, signatures: [] });
     place.server.script([{ do: "text", text: "A cat." }]);
-    const assistant = {
-      role: "assistant" as const,
-      content: [
-        { type: "text" as const, text: "Looking" },
-        ...CALLS.map(([toolName, input], at) => ({ type: "tool-call" as const, toolCallId: ids[at]!, toolName, input })),
-      ],
-    };
-    const whole = await responses(doors).doGenerate({ ...FIRST, ...stored, prompt: results(assistant, ids) });
+    const whole = await responses(doors).doGenerate({ ...FIRST, ...stored, prompt: results(saidAgain(ids), ids) });
     assert.deepEqual(
       [whole.content.map((part) => (part.type === "text" ? part.text : part.type)), whole.finishReason.unified],
       [["A cat."], "stop"],
     );
     const messages = place.server.requests[1]!.body.messages as { role: string; content: { type: string }[] }[];
-    assert.deepEqual(
-      messages.map(({ role, content }) => [role, content.map(({ type }) => type)]),
-      [
-        ["user", ["text", "image"]],
-        ["assistant", ["thinking", "text", "tool_use", "tool_use"]],
-        ["user", ["tool_result", "tool_result"]],
-      ],
-    );
+    assert.deepEqual(carried(messages), CARRIED);
   }));
 
 test("responses: tools in groups and tools that take any text keep their form for the program", () =>

@@ -1,9 +1,15 @@
 // The model's door where the provider speaks the program's wire: keys, replaced models, streams byte by byte, reservations, faults and signs of running in circles.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { choose } from "../src/commands/choose.ts";
+import { makeSession, sessionKey } from "../src/run/sessions.ts";
 import { StewardError } from "../src/std/error.ts";
+import type { Action } from "../src/testing/model-server.ts";
 import { writer } from "../src/testing/model-wires.ts";
 import { ask, CANARY, doorsPlace, type DoorsPlace } from "./doors-place.ts";
+import { OWNER } from "./harness.ts";
 
 const QUESTION = { model: "claude-haiku-4-5", max_tokens: 100, stream: true, messages: [{ role: "user", content: "hi" }] };
 const CHAT = { model: "gpt-mini", stream: true, messages: [{ role: "user", content: "hi" }] };
@@ -171,12 +177,12 @@ test("an error in the middle, an answer without its end, a web page, silence: ea
     ],
     ["end", [{ do: "text", text: "Hel" }, { do: "end" }], /stopped in the middle/],
     ["html", [{ do: "html" }], /web page/],
-    ["first byte", [{ do: "hang" }], /sent nothing/],
-    ["idle", [{ do: "text", text: "Hel" }, { do: "hang" }], /stopped in the middle/],
+    ["first byte", [{ do: "hang" }], /sent nothing/, { firstByteMs: 600, idleMs: 30_000 }],
+    ["idle", [{ do: "text", text: "Hel" }, { do: "hang" }], /stopped in the middle/, { firstByteMs: 30_000, idleMs: 600 }],
     ["cut", [{ do: "text", text: "Hel" }, { do: "cut" }], /stopped in the middle/],
     ["nothing", [{ do: "bytes", bytes: "" }, { do: "end" }], /empty answer|stopped in the middle/],
   ] as const;
-  for (const [name, script, words] of cases)
+  for (const [name, script, words, patience] of cases)
     await context.test(name, () =>
       within(
         async (place) => {
@@ -188,7 +194,7 @@ test("an error in the middle, an answer without its end, a web page, silence: ea
           assert.match(doors.fault()?.message ?? "", words);
           assert.equal(place.spent.length, 1);
         },
-        { patience: 600 },
+        patience ? { patience } : {},
       ),
     );
 });
@@ -206,6 +212,32 @@ test("a program that goes ends the request at the provider, and what it had cost
     while (place.spent.length === 0) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(place.spent[0]!.usage!.output > 0, true);
     assert.equal(doors.fault(), undefined);
+  }));
+
+test("an answer that is given up before it came counts the time in which the model may have thought; one that would come as a whole, all", () =>
+  within(async (place) => {
+    const given = async (more: object, { model = "anthropic/test-1", silentMs = 0, script = [{ do: "hang" }] as Action[] } = {}) => {
+      place.server.script(script);
+      const doors = await place.open({ model, turn: `trn_${place.spent.length}` });
+      const [gone, asked, settled] = [new AbortController(), place.server.requests.length, place.spent.length];
+      const answer = ask(doors, { ...QUESTION, max_tokens: 4000, ...more }, { signal: gone.signal });
+      const heard = answer.then(async ({ body }) => body!.getReader().read()).catch(() => undefined);
+      while (place.server.requests.length === asked) await new Promise((resolve) => setImmediate(resolve));
+      if (script.length > 1) await heard;
+      place.later(silentMs);
+      gone.abort();
+      while (place.spent.length === settled) await new Promise((resolve) => setImmediate(resolve));
+      return place.spent.at(-1)!.usage?.output;
+    };
+    for (const model of ["anthropic/test-1", "open/test-1"])
+      assert.deepEqual(
+        [await given({}, { model }), await given({}, { model, silentMs: 2000 }), await given({}, { model, silentMs: 60_000 })],
+        [0, 600, 4000],
+        model,
+      );
+    assert.equal(await given({ stream: false }), 4000);
+    const after = (await given({}, { silentMs: 2000, script: [{ do: "text", text: "Hello" }, { do: "hang" }] }))!;
+    assert.ok(after > 600 && after < 620, String(after));
   }));
 
 test("the end of the turn ends what is under way, and the key is nothing any more", () =>
@@ -246,6 +278,80 @@ test("another model for small requests only where the owner says so", async () =
     ["test-2", "test-1"],
   );
   await place.close();
+});
+
+test("a pin to local models holds for what the owner has named too, wherever it is set", async () => {
+  const place = await doorsPlace({
+    config: {
+      "doors.models": { "*haiku*": "far/big", "*mini*": "ollama/other-cloud", "*nano*": "ollama/other" },
+      "providers.far": { kind: "compatible", baseUrl: "https://far.invalid/v1" },
+    },
+  });
+  const { steward, reserved } = place;
+  const [open, pinned] = [(await makeSession(steward, OWNER, {})).id, (await makeSession(steward, OWNER, {})).id];
+  const merge = { [sessionKey("owner", pinned)]: { pin: "local" }, [sessionKey("owner", "ses_helper")]: { parent: pinned } };
+  await steward.store.commit({ merge });
+  const asked = async (session: string, model: string): Promise<string> => {
+    const doors = await place.open({ session, model: "ollama/test" });
+    await (await ask(doors, { ...QUESTION, model })).text();
+    return reserved.pop()!.model;
+  };
+  for (const session of [pinned, "ses_helper"])
+    assert.deepEqual(
+      [await asked(session, "haiku"), await asked(session, "gpt-mini"), await asked(session, "gpt-nano")],
+      ["ollama/test", "ollama/test", "ollama/other"],
+    );
+  assert.deepEqual([await asked(open, "haiku"), await asked(open, "gpt-mini")], ["far/big", "ollama/other-cloud"]);
+  await choose(steward, OWNER, { scope: "person", model: "ollama/test", pin: "local" });
+  assert.equal(await asked(open, "haiku"), "ollama/test");
+  await place.close();
+});
+
+test("what another model fails of is told to the program and is no fault of the turn's, but its budget is", () =>
+  within(
+    async (place) => {
+      const [small, large] = ["haiku", "sonnet"].map((model) => ({ ...QUESTION, ...TOOLS, model }));
+      for (const status of [429, 401, 529]) {
+        place.server.script([{ do: "status", status, code: "some_error" }]);
+        const doors = await place.open({ turn: `trn_${status}` });
+        assert.deepEqual([(await ask(doors, small!)).status, doors.fault()], [400, undefined]);
+        assert.equal((await ask(doors, small!)).status, 400); // it rests
+        place.server.script([{ do: "text", text: "fine" }]);
+        const answer = await ask(doors, large!);
+        await answer.text();
+        assert.deepEqual([answer.status, doors.fault()], [200, undefined]);
+      }
+      assert.equal(place.server.requests.length, 6);
+      place.budget.refuse = new StewardError("limit", "The day's budget of $2.00 is reached");
+      const doors = await place.open();
+      await ask(doors, small!);
+      assert.equal(doors.fault()?.code, "limit");
+    },
+    { config: { "doors.models": { "*haiku*": "anthropic/test-2" } } },
+  ));
+
+test("a count that fails is an estimate: it rests no model, and one that succeeds ends no fault", async () => {
+  const answers = { "/v1/messages/count_tokens": [429, "{}"], "/v1/messages": [529, "{}"] } as Record<string, [number, string]>;
+  const server = createServer((request, response) => {
+    request.resume();
+    const [status, body] = answers[request.url!]!;
+    response.writeHead(status, { "content-type": "application/json" }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  await within(
+    async (place) => {
+      const doors = await place.open();
+      const { model, messages } = QUESTION;
+      const count = async (): Promise<unknown> => (await ask(doors, { model, messages }, { path: "/v1/messages/count_tokens" })).json();
+      const { input_tokens: estimated } = (await count()) as { input_tokens: number };
+      assert.deepEqual([estimated > 5 && estimated < 60, doors.fault()], [true, undefined]);
+      assert.deepEqual([(await ask(doors, QUESTION)).status, doors.fault()?.reason], [400, "outage"]);
+      answers["/v1/messages/count_tokens"] = [200, '{"input_tokens":7}'];
+      assert.deepEqual([await count(), doors.fault()?.reason], [{ input_tokens: 7 }, "outage"]);
+    },
+    { providers: { "providers.anthropic": { baseUrl: base } } },
+  ).finally(() => server.close());
 });
 
 test("models are listed as the one there is; tokens are counted; embeddings are refused", () =>

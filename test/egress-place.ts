@@ -117,16 +117,16 @@ export function program(
     ...egress.variables(inside, task),
   };
   return new Promise((resolve) => {
-    execFile(argv[0]!, argv.slice(1), { env, timeout: 20_000, maxBuffer: 1e9 }, (error, out, err) =>
+    execFile(argv[0]!, argv.slice(1), { env, timeout: 90_000, maxBuffer: 1e9 }, (error, out, err) =>
       resolve({ code: error === null ? 0 : ((error as { code?: number }).code ?? -1), out, err }),
     );
   });
 }
 export const curl = (one: Place, args: string[], task?: string): Promise<Ran> =>
-  program(one, ["curl", "-sS", "--max-time", "15", ...args], task);
+  program(one, ["curl", "-sS", "--max-time", "60", ...args], task);
 
 /** What comes back for these bytes, until the other side ends. */
-export async function bytes(one: Pick<Place, "inside">, text: string | Buffer, ms = 5000): Promise<string> {
+export async function bytes(one: Pick<Place, "inside">, text: string | Buffer, ms = 30_000): Promise<string> {
   const { connect } = await import("node:net");
   return new Promise((resolve, reject) => {
     let got = "";

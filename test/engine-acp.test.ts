@@ -1,24 +1,12 @@
 // engines/acp before an agent by hand: what it says becomes items, what it asks goes to the host, and whatever it does ends as an outcome.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import acp from "../src/engines/acp.ts";
 import { StewardError } from "../src/std/error.ts";
-import { openPlace, type PlaceOptions } from "./engine-place.ts";
-
-const agent = join(import.meta.dirname, "stand-in-acp.mjs");
-const limit = { timeout: 30_000 };
-
-async function open(t: TestContext, flags: string[] = [], more: Partial<PlaceOptions<never>> & { idleSeconds?: number } = {}) {
-  const { idleSeconds = 600, ...options } = more;
-  const command = [process.execPath, agent, ...flags];
-  const config = { agent: "mine", agents: { mine: { command } }, idleSeconds };
-  const place = await openPlace({ ...options, engine: acp, config, tools: { remind: async () => "kept" } });
-  t.after(place.close);
-  const asked = (): Promise<string> => readFile(join(place.workplace.cwd, "asked.txt"), "utf8");
-  return { ...place, asked };
-}
+import { limit, open } from "./engine-acp-place.ts";
+import { openPlace } from "./engine-place.ts";
 
 test("text, thinking, a plan and calls become items in their order; a call is in the log before the person is asked", limit, async (t) => {
   const place = await open(t, ["--noise"], {
@@ -40,6 +28,38 @@ test("text, thinking, a plan and calls become items in their order; a call is in
   assert.deepEqual(pieces, ["thinking 0 Hm", "thinking 2 m.", "text 0 I look.", "tool 0 on", "text 0 Done."]);
   assert.equal(last?.length, 1);
   assert.deepEqual(await place.workplace.left(), []);
+});
+
+test("a permission that outruns the words before it waits for them", limit, async (t) => {
+  const outrun = async (tries: number): Promise<string[]> => {
+    const place = await open(t);
+    place.say("outrun");
+    assert.equal((await place.run()).stop, "end");
+    const story = place.story();
+    // Words are waited for a quarter of a second, for which the agent may have stood still.
+    return story[0] === "thinking Well" || tries === 0 ? story : outrun(tries - 1);
+  };
+  const call = ["step execute @2", "started execute", "execute = null", "end end"];
+  assert.deepEqual(await outrun(3), ["thinking Well", "text I look.", ...call]);
+});
+
+test("an id that comes again is another call, and no title makes a call Steward's", limit, async (t) => {
+  const place = await open(t, [], { permit: async () => ({ allowed: false }) });
+  place.say("again");
+  assert.equal((await place.run()).stop, "end");
+  assert.deepEqual(
+    place.wishes.map(({ tool, input }) => [tool, Object.values(input as object)[0]]),
+    [
+      ["execute", "echo one"],
+      ["execute", "echo two # mcp__steward__remind"],
+      ["execute", "steward_remind"],
+      ["mcp__other__do", 1],
+    ],
+  );
+  assert.deepEqual(
+    place.story().filter((line) => line.includes(" = ")),
+    ['execute = "n"', 'execute = "n"', 'execute = "n"', 'mcp__other__do = "n"'],
+  );
 });
 
 test("what is not allowed is refused once, and said so in the log", limit, async (t) => {
@@ -107,6 +127,38 @@ test("calls that a restart left open are made or said to be unknown, and the wor
     await place.asked(),
     /<call tool="execute">\{"command":"echo one"\}<\/call>\n<result tool="execute">.*\n<\/conversation>\nThe record ends in the middle/,
   );
+});
+
+test("what an agent says that it cost counts where the owner has given it an account of its own", limit, async (t) => {
+  const command = ["node", join(import.meta.dirname, "stand-in-acp.mjs")];
+  const agents = {
+    mine: { command: [process.execPath, command[1]!] },
+    gemini: { command, env: { GEMINI_API_KEY: "own" }, auth: undefined },
+  };
+  for (const [agent, cost] of [
+    ["mine", undefined],
+    ["gemini", 0.25],
+  ] as const) {
+    const programs = { node: { path: process.execPath, version: "1" } };
+    const place = await openPlace({ engine: acp, config: { agent, agents }, programs });
+    t.after(place.close);
+    place.say("work");
+    const { stop, usage } = await place.run();
+    assert.deepEqual([stop, usage?.cost], ["end", cost]);
+  }
+});
+
+test("without walls OpenCode reads nothing of the project, whichever way it is started", limit, async (t) => {
+  for (const mode of ["full", "guarded"] as const) {
+    const agents = { opencode: { command: ["sh", "-c", "env > seen"] } };
+    const programs = { sh: { path: "/bin/sh", version: "1" } };
+    const place = await openPlace({ engine: acp, config: { agent: "opencode", agents }, mode, programs });
+    t.after(place.close);
+    place.say("hi");
+    assert.equal((await place.run()).stop, "failed");
+    const seen = readFileSync(join(place.workplace.cwd, "seen"), "utf8");
+    assert.equal(/^OPENCODE_DISABLE_PROJECT_CONFIG=1$/m.test(seen), mode === "full");
+  }
 });
 
 test("an agent that nobody knows is refused with those that are known", limit, async (t) => {

@@ -78,11 +78,11 @@ test("Steward is killed while the program's command runs: the turn goes on, and 
   const { child } = await here.start();
   const count = join(here.home, "computers/owner/data/count");
   void here.run(["chat", "Count"]);
-  await eventually(() => existsSync(count), 30_000);
+  await eventually(() => existsSync(count) && readFileSync(count, "utf8") === "once\n", 120_000);
   child.kill("SIGKILL");
   await once(child, "exit");
   const again = await here.start();
-  await eventually(() => asked(server).some((lines) => lines.some((line) => line.includes("not known whether this ran"))), 30_000);
+  await eventually(() => asked(server).some((lines) => lines.some((line) => line.includes("not known whether this ran"))), 90_000);
   assert.match((await here.run(["chat", "And?"])).out, /All done\./);
   assert.equal(readFileSync(count, "utf8"), "once\n");
   again.child.kill("SIGTERM");

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const IDLE_MS = 15_000;
-const START_MS = 25_000;
+const START_MS = 90_000;
 const [address = ""] = process.argv.slice(2);
 
 /** A name without a file: it is gone with this process, so a second keeper ends here and an old one leaves nothing behind. */

@@ -27,6 +27,8 @@ export interface PlaceOptions<C> extends Omit<WorkplaceOptions, "model" | "tools
   config?: Record<string, unknown>;
   script?: Script | Action[];
   tools?: Record<string, Run>;
+  /** Names of tools whose calls run beside each other. */
+  together?: string[];
   permit?: Host["permit"];
   files?: Record<string, Uint8Array>;
 }
@@ -43,7 +45,13 @@ export interface Place {
   say(text: string, ...files: FilePart[]): void;
   /** A turn over the log, from its start or, after a crash, from where it was left. Its end is put into the log. */
   run(
-    how?: Partial<Turn> & { signal?: AbortSignal; onEvent?: (event: Event) => void | Promise<void>; onLive?: (event: LiveEvent) => void },
+    how?: Partial<Turn> & {
+      signal?: AbortSignal;
+      onEvent?: (event: Event) => void | Promise<void>;
+      onLive?: (event: LiveEvent) => void;
+      /** The engine has taken what the person said meanwhile. */
+      onSteer?: () => void;
+    },
   ): Promise<Outcome>;
   /** What happened in the newest turn, in short. */
   story(): string[];
@@ -51,15 +59,19 @@ export interface Place {
 }
 
 export async function openPlace<C>(options: PlaceOptions<C>): Promise<Place> {
-  const { engine: kind, script, tools = {}, config = {}, files = {}, permit, ...more } = options;
+  const { engine: kind, script, tools = {}, together = [], config = {}, files = {}, permit, ...more } = options;
   const server = await modelServer({ models: ["test-1", "test-2"], ...(script ? { script } : {}) });
   const held: { call?: (call: ToolCall) => Promise<ToolResult> } = {};
   const specs = Object.keys(tools).map((name): ToolSpec => ({
     name,
     description: `Does ${name}`,
     schema: { type: "object", properties: {} },
+    ...(together.includes(name) ? { together: true } : {}),
   }));
-  const door = await serveTools(specs, (call) => held.call!(call));
+  const door = await serveTools(specs, async (call) => {
+    if (held.call === undefined) throw new Error("No turn runs");
+    return held.call(call);
+  });
   const fault: Place["fault"] = {};
   const workplace = await testWorkplace({ model: server.url, tools: door.tools, fault: () => fault.now, ...more });
   const log: Stored[] = [];
@@ -72,7 +84,7 @@ export async function openPlace<C>(options: PlaceOptions<C>): Promise<Place> {
   return {
     ...{ server, workplace, log, live, wishes, fault },
     say: (text, ...parts) => add({ type: "message.received", id: newId("msg"), from: "owner", parts: [{ type: "text", text }, ...parts] }),
-    async run({ signal = new AbortController().signal, onEvent, onLive, ...how } = {}) {
+    async run({ signal = new AbortController().signal, onEvent, onLive, onSteer, ...how } = {}) {
       const open = log.findLast(({ event }) => event.type === "turn.started" || event.type === "turn.completed")?.event;
       const turn = open?.type === "turn.started" ? open.turn : newId("trn");
       if (open?.type !== "turn.started") add({ type: "turn.started", turn, engine: kind.name, model: "compatible/test-1" });
@@ -95,6 +107,7 @@ export async function openPlace<C>(options: PlaceOptions<C>): Promise<Place> {
         async steer() {
           const news = log.filter(({ seq, event }) => seq > state.seen && event.type === "message.received");
           state.seen = log.length;
+          if (news.length > 0) onSteer?.();
           return { messages: toMessages(news), seen: state.seen };
         },
         model: () => Promise.reject(new Error("not for this engine")),
@@ -106,7 +119,8 @@ export async function openPlace<C>(options: PlaceOptions<C>): Promise<Place> {
       };
       const named = { id: turn, session: "ses_1", model: "compatible/test-1", instructions: "You are Steward.", tools: specs };
       const read = { history: toMessages(log), seen: log.length, pending: pendingCalls(log) };
-      const outcome = await engine.run({ ...named, rounds: 20, window: 100_000, ...read, ...how }, host);
+      // A request of a program that is gone, which arrives late, finds no turn.
+      const outcome = await engine.run({ ...named, rounds: 20, window: 100_000, ...read, ...how }, host).finally(() => delete held.call);
       const { last = [], ...end } = outcome;
       add(...last.map((item): Event => ({ type: "item.completed", turn, item })));
       if (outcome.stop !== "failed") add({ type: "turn.completed", turn, engine: kind.name, model: "compatible/test-1", ...end });

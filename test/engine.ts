@@ -45,8 +45,8 @@ export async function testEngine(name = "shared"): Promise<TestEngine> {
     .update(import.meta.dirname)
     .digest("hex")
     .slice(0, 12);
-  const { user, lines } = await keeper(`steward-engine-${checkout}-${name}`);
-  const said = JSON.parse((await lines.next()).value as string) as { error?: string; socket?: string };
+  const { user, lines, first } = await keeper(`steward-engine-${checkout}-${name}`);
+  const said = JSON.parse(first) as { error?: string; socket?: string };
   if (said.error !== undefined) throw new Error(said.error);
   const socket = said.socket!;
   const engine = openEngine({ kind: "unix", path: socket }, {});
@@ -69,11 +69,15 @@ export async function testEngine(name = "shared"): Promise<TestEngine> {
   };
 }
 
-async function keeper(name: string): Promise<{ user: Socket; lines: AsyncIterator<string> }> {
+/** With the first line that it said. One that was just about to end says none: then the next one is asked. */
+async function keeper(name: string): Promise<{ user: Socket; lines: AsyncIterator<string>; first: string }> {
   for (let tries = 0; ; tries++) {
     const user = await reach(`\0${name}`);
-    if (user) return { user, lines: createInterface({ input: user })[Symbol.asyncIterator]() };
-    if (tries > 100) throw new Error("the keeper of the engine does not start");
+    const lines = user && createInterface({ input: user })[Symbol.asyncIterator]();
+    const first = await lines?.next().catch(() => undefined);
+    if (user && lines && first?.done === false) return { user, lines, first: first.value };
+    user?.destroy();
+    if (tries > 600) throw new Error("the keeper of the engine does not start");
     if (tries % 20 === 0)
       spawn(process.execPath, [join(import.meta.dirname, "engine-keeper.ts"), name], { detached: true, stdio: "ignore" }).unref();
     await sleep(100);

@@ -4,9 +4,12 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { connect } from "../src/client/client.ts";
 import acp from "../src/engines/acp.ts";
 import claude from "../src/engines/claude.ts";
 import opencode from "../src/engines/opencode.ts";
+import { liveInstance } from "../src/run/instance.ts";
 import { type ModelRequest, type ModelServer, modelServer, type Script } from "../src/testing/model-server.ts";
 import { place, type Place } from "./cli-place.ts";
 import { eventually } from "./gateway-place.ts";
@@ -135,21 +138,35 @@ for (const engine of ["claude", "opencode", "acp"])
         { runtime: { engine } },
       );
       const first = at.here.run(["chat", "first question"]);
-      await eventually(() => at.server.requests.some((one) => textOf(one).includes("first question")), 60_000);
+      await eventually(() => at.server.requests.some((one) => textOf(one).includes("first question")), 90_000);
       killed = 1;
-      for (const pid of programsOf(at.here.home)) process.kill(pid, "SIGKILL");
+      for (const pid of programsOf(at.here.home)) kill(pid);
       assert.match((await first).out, /First answer\./);
       void at.here.run(["chat", "second question"]).catch(() => {});
-      await eventually(() => at.server.requests.some((one) => textOf(one).includes("second question")), 60_000);
+      await eventually(() => at.server.requests.some((one) => textOf(one).includes("second question")), 90_000);
       killed = 2;
       await at.stop("SIGKILL");
-      await eventually(async () => (await at.here.run(["memory", "search", "Second answer"])).out.includes("Second answer."), 150_000);
+      const { url, token } = liveInstance(at.here.home)!;
+      const client = connect({ url, token });
+      await eventually(async () => {
+        const { hits } = await client.call("memory.search", { query: { q: "Second answer" } });
+        return hits.some(({ text }) => text.includes("Second answer.")) || wait(200, false);
+      }, 150_000);
       const { out } = await at.here.run(["memory", "search", "answer", "--json"]);
       const said = (JSON.parse(out) as { hits: { text: string }[] }).hits.map(({ text }) => text);
       assert.deepEqual(said.filter((text) => /^(First|Second) answer\.$/.test(text)).sort(), ["First answer.", "Second answer."]);
       await at.stop();
     },
   );
+
+/** One may end by itself when another does. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, "ESRCH");
+  }
+}
 
 /** Processes of engines' programs that belong to this home: those whose program lies in the shared folder and whose computer is this one's. */
 function programsOf(home: string): number[] {

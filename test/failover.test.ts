@@ -3,14 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LanguageModelV4CallOptions } from "@ai-sdk/provider";
 import * as z from "zod/mini";
-import type { Tool } from "../src/core/ports.ts";
+import type { Engine, Tool, Turn } from "../src/core/ports.ts";
+import type { Store } from "../src/core/store.ts";
 import { say } from "../src/run/inbox.ts";
-import { resting } from "../src/run/failover.ts";
-import { makeSession } from "../src/run/sessions.ts";
+import { type Rest, resting } from "../src/run/failover.ts";
+import { clearSession, makeSession } from "../src/run/sessions.ts";
 import type { Steward } from "../src/run/steward.ts";
 import { startWorker, type Worker } from "../src/run/worker.ts";
 import { type Reason, StewardError } from "../src/std/error.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
+import { mortal } from "../src/testing/mortal.ts";
 import { scripted, type Said } from "../src/testing/scripted.ts";
 import { harness, OWNER } from "./harness.ts";
 
@@ -32,12 +34,16 @@ const broken = (reason: Reason, more: { retryAt?: number } = {}): Said[] => [
 
 async function place(
   scripts: Record<string, Script>,
-  { config = {}, tools = [] }: { config?: Record<string, unknown>; tools?: Tool[] },
+  {
+    config = {},
+    tools = [],
+    clock = { at: Date.UTC(2026, 5, 1, 12) },
+    store,
+  }: { config?: Record<string, unknown>; tools?: Tool[]; clock?: { at: number }; store?: Store },
 ): Promise<Place> {
-  const clock = { at: Date.UTC(2026, 5, 1, 12) };
   const asked: string[] = [];
   const steward = harness({
-    store: await sqlite(":memory:", { now: () => clock.at }),
+    store: store ?? (await sqlite(":memory:", { now: () => clock.at })),
     model: scripted(() => []),
     tools,
     now: () => clock.at,
@@ -248,4 +254,125 @@ test("killed after the first has failed: the heir asks the second at once", asyn
   await at.worker.drain();
   assert.deepEqual(at.asked, ["first/one", "second/two"]);
   assert.deepEqual((await at.told()).at(-1), "end second/two");
+});
+
+test("who was told that another answers is not told again after a stop at any commit", async () => {
+  const scripts = { "first/one": () => broken("quota"), "second/two": fine };
+  for (let dieAt = 2; ; dieAt++) {
+    // the first makes a session
+    const clock = { at: Date.UTC(2026, 5, 1, 12) };
+    const real = await sqlite(":memory:", { now: () => clock.at });
+    const first = await place(scripts, { config: CHAIN, clock, store: real });
+    await say(first.steward, OWNER, { session: first.session, parts: [{ type: "text", text: "go" }] });
+    const doomed = mortal(real, dieAt, "after");
+    await (await place(scripts, { config: CHAIN, clock, store: doomed })).worker.drain().catch(() => {});
+    clock.at += 120_000;
+    const heir = await place(scripts, { config: CHAIN, clock, store: real });
+    await heir.worker.drain();
+    const told = (await real.events(first.session)).flatMap(({ event }) =>
+      event.type === "item.completed" && event.item.kind !== "step" && "text" in event.item ? [event.item.text] : [],
+    );
+    assert.equal(told.filter((text) => text.endsWith("answers instead.")).length, 1, `commit ${dieAt}: ${told.join(" | ")}`);
+    if (!doomed.dead()) break;
+  }
+});
+
+test("a session of the engine's own gets nothing twice: after a failed attempt it is not gone on with", async () => {
+  const at = await place({}, { config: { "runtime.engine": "other" } });
+  const turns: (Turn["resume"] | "new")[] = [];
+  const engine: Engine = {
+    name: "other",
+    async run({ resume, seen }) {
+      turns.push(resume ?? "new");
+      return turns.length === 2
+        ? { stop: "failed", seen, error: { code: "unavailable", reason: "outage", message: "Gone for a moment." } }
+        : { stop: "end", seen, resume: `own ${turns.length}` };
+    },
+  };
+  at.steward.engine = async () => ({ engine, wires: undefined, programs: () => [] });
+  await at.turn("one");
+  await at.turn("two");
+  at.clock.at += 5000;
+  await at.worker.drain();
+  await at.turn("three");
+  assert.deepEqual(
+    turns.map((one) => (one === "new" || one === undefined ? one : one.id)),
+    ["new", "own 1", "new", "own 3"],
+  );
+});
+
+test("nobody who rests is asked for a summary", async () => {
+  const at = await place({ "first/one": () => broken("quota"), "second/two": fine }, { config: { ...CHAIN, "limits.windowTokens": 1000 } });
+  for (let count = 0; count < 6; count++) await at.turn("word ".repeat(400));
+  assert.equal(
+    (await at.steward.store.events(at.session)).some(({ event }) => event.type === "context.compacted"),
+    true,
+  );
+  assert.deepEqual(
+    at.asked.filter((name) => name === "first/one"),
+    ["first/one"],
+  );
+});
+
+const SUMMARISE = "Summarise this conversation";
+const SUMMARY = "They wrote a number of long notes about grass.";
+/** Takes so many characters, as those do whose window nobody knows. */
+const small =
+  (most: number): Script =>
+  ({ prompt }) => {
+    const text = JSON.stringify(prompt);
+    return text.length > most ? broken("context") : [{ text: text.includes(SUMMARISE) ? SUMMARY : "Fine." }];
+  };
+const NOTE = `note ${"grass ".repeat(600)}`;
+const writers = async ({ steward, session }: Place): Promise<string[]> =>
+  (await steward.store.events(session)).flatMap(({ event }) => (event.type === "context.compacted" ? [event.by] : []));
+
+for (const cleared of [false, true])
+  test(`too long for all, and nothing that could go: what is said next${cleared ? " after a clear" : ""} is answered`, async () => {
+    const at = await place({ "first/one": small(24_000), "second/two": small(24_000) }, { config: { "failover.chain": ["second/two"] } });
+    await at.turn("grass ".repeat(5000));
+    assert.equal(
+      (await at.told()).at(-1),
+      "failed first/one: Nobody can answer now. first/one: It failed of context; second/two: It failed of context.",
+    );
+    assert.deepEqual(await resting(at.steward), []);
+    if (cleared) await clearSession(at.steward, OWNER, at.session);
+    await at.turn("never mind, hello");
+    assert.equal((await at.told()).at(-1), "end first/one");
+  });
+
+test("too long for all, and killed before it was shortened: the heir has it summarised by who rests only for its length", async () => {
+  const taken = { characters: Infinity };
+  const script: Script = (request, count) => small(taken.characters)(request, count);
+  const at = await place({ "first/one": script, "second/two": script }, { config: { "failover.chain": ["second/two"] } });
+  for (let note = 0; note < 7; note++) await at.turn(NOTE);
+  taken.characters = 20_000;
+  const { commit } = at.steward.store;
+  at.steward.store.commit = async (change) => {
+    const done = await commit(change);
+    const rests = Object.entries(change.put ?? {}).filter(([key]) => key.startsWith("rest/"));
+    if (!rests.some(([, rest]) => (rest as Rest).model === "second/two")) return done;
+    at.steward.store.commit = () => Promise.reject(new StewardError("stale", "killed"));
+    throw new StewardError("stale", "killed");
+  };
+  await at.turn("hello");
+  at.steward.store.commit = commit;
+  at.asked.length = 0;
+  at.clock.at += 120_000;
+  await at.worker.drain();
+  assert.deepEqual([at.asked, await writers(at)], [["first/one", "first/one"], ["first/one"]]);
+  assert.equal((await at.told()).at(-1), "end first/one");
+});
+
+test("too long for the only one who is there: that one writes the summary, not the one who has just failed", async () => {
+  const gone = { first: false };
+  const at = await place(
+    { "first/one": (...asked) => (gone.first ? broken("outage") : small(Infinity)(...asked)), "second/two": small(20_000) },
+    { config: { "failover.chain": ["second/two"] } },
+  );
+  for (let note = 0; note < 7; note++) await at.turn(NOTE);
+  gone.first = true;
+  await at.turn("hello");
+  assert.deepEqual(await writers(at), ["second/two"]);
+  assert.equal((await at.told()).at(-1), "end second/two");
 });

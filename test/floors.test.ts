@@ -89,15 +89,33 @@ const allowed: Record<string, readonly string[]> = {
   ...Object.fromEntries(leaves.map((leaf) => [leaf, ["std", "core"]])),
   resources: floors,
   improve: floors,
-  doctor: [...floors, "programs"],
+  doctor: [...floors, "programs", "schedules"],
   skills: floors,
   money: floors,
+  chats: floors,
+  notices: floors,
   doors: floors,
   programs: floors,
-  commands: floors,
+  commands: [...floors, "schedules"],
   mcp: floors,
   search: floors,
-  gateway: [...floors, "resources", "improve", "doctor", "programs", "doors", "skills", "money", "commands"],
+  schedules: floors,
+  compaction: floors,
+  tasks: floors,
+  gateway: [
+    ...floors,
+    "resources",
+    "improve",
+    "doctor",
+    "programs",
+    "doors",
+    "skills",
+    "money",
+    "commands",
+    "chats",
+    "notices",
+    "schedules",
+  ],
   client: ["std", "core"],
   cli: ["std", "core", "client"],
   web: ["std", "core", "client"],
@@ -308,8 +326,8 @@ test("committed texts speak only of the project", () => {
   );
 });
 
-/** Grows only with what Steward exists for: people, computers, egress, documents and helpers came with the second part; engines, their doors, money and what a person says of them with the third. */
-const BUDGET = 15_500;
+/** Grows only with what Steward exists for: people, computers, egress, documents and helpers came with the second part; engines, their doors, money and what a person says of them with the third; chats, schedules and tasks with the fourth. */
+const BUDGET = 17_000;
 
 test("the line budget of std, core and run", (context) => {
   const lines = (folder: string): number =>

@@ -5,14 +5,16 @@ import * as z from "zod/mini";
 import type { Event } from "../src/core/events.ts";
 import type { Tool } from "../src/core/ports.ts";
 import { answerAsk, openAsks } from "../src/run/asks.ts";
-import { cancelTurn, receive, say } from "../src/run/inbox.ts";
+import { receive } from "../src/chats/receive.ts";
+import { cancelTurn, say } from "../src/run/inbox.ts";
 import { getSession, makeSession, sessionEvents } from "../src/run/sessions.ts";
 import { startWorker } from "../src/run/worker.ts";
 import { StewardError } from "../src/std/error.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
-import { keepingChannel } from "../src/testing/channel.ts";
+import { inbound, keepingChannel } from "../src/testing/channel.ts";
 import { scripted, type Said } from "../src/testing/scripted.ts";
 import { harness, OWNER } from "./harness.ts";
+import { until } from "./turns-place.ts";
 
 const echo: Tool<{ text: string }> = {
   name: "echo",
@@ -237,7 +239,7 @@ test("a channel's message is answered at its address once, also when it comes tw
   const channel = keepingChannel();
   const flow = await start((): Said[] => [{ text: "hello" }], { channels: { chat: channel } });
   await flow.steward.store.commit({ put: { "paired/chat/u1": { person: "owner", role: "owner" } } });
-  const message = { key: "m1", from: "u1", to: { channel: "chat", chat: "7" }, parts: said("hi").parts };
+  const message = inbound("m1", "u1", { channel: "chat", chat: "7" }, "hi");
   await Promise.all([
     receive(flow.steward, message),
     receive(flow.steward, message),
@@ -249,12 +251,3 @@ test("a channel's message is answered at its address once, also when it comes tw
     [{ to: { channel: "chat", chat: "7" }, text: "hello" }],
   );
 });
-
-async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 500; tries++) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error("It did not happen within five seconds");
-}

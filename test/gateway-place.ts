@@ -22,6 +22,8 @@ export interface Place {
   model: ModelServer;
   /** The owner's client. */
   client: Client;
+  /** The owner's token as a header. */
+  bearer: { authorization: string };
   /** A person's bearer token, made straight in the store. */
   tokenFor(person: string, role?: Role): Promise<string>;
   events(session: string): Promise<Stored[]>;
@@ -68,6 +70,7 @@ export async function openPlace(
     gateway,
     model,
     client: connect({ url: gateway.url, token: gateway.localToken }),
+    bearer: { authorization: `Bearer ${gateway.localToken}` },
     async tokenFor(person, role = "member") {
       const token = `stw_test-${person}-${role}`;
       const digest = digestOf("token", token);
@@ -162,14 +165,17 @@ export async function signIn({ gateway }: Place): Promise<{ cookie: string; "x-s
   return { cookie: String(answer.headers["set-cookie"]).split(";")[0]!, "x-steward-proof": answer.json().proof };
 }
 
-/** Bytes as they are on a socket; resolves with everything that came back until it closed or `ms` went by. */
-export async function bytes(url: string, data: string | Uint8Array, ms = 2000): Promise<string> {
+/** Bytes as they are on a socket; resolves with everything that came back until it closed, or until `ms` went by since the first of it, for which it waits `first` at most. */
+export async function bytes(url: string, data: string | Uint8Array, ms = 2000, first = 60_000): Promise<string> {
   const socket = connectSocket(Number(new URL(url).port), "127.0.0.1");
   let text = "";
   socket.on("data", (chunk) => (text += chunk.toString("latin1")));
   socket.on("error", () => {});
   socket.write(data);
-  await Promise.race([once(socket, "close"), new Promise((resolve) => setTimeout(resolve, ms))]);
+  const over = once(socket, "close");
+  const late = (limit: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, limit).unref());
+  await Promise.race([over, once(socket, "data"), late(first)]);
+  await Promise.race([over, late(ms)]);
   socket.destroy();
   return text;
 }
@@ -221,7 +227,7 @@ export async function openChat(url: string, headers: Record<string, string>, pro
         else if (closed.is) done.reject(new Error(`closed; frames: ${JSON.stringify(frames)}`));
       };
       waiting.add(look);
-      const timer = setTimeout(() => done.reject(new Error(`no such frame in 10 s; frames: ${JSON.stringify(frames)}`)), 10_000);
+      const timer = setTimeout(() => done.reject(new Error(`no such frame in a minute; frames: ${JSON.stringify(frames)}`)), 60_000);
       look();
       await done.promise.finally(() => (waiting.delete(look), clearTimeout(timer)));
       return frames.slice(from);
@@ -232,7 +238,7 @@ export async function openChat(url: string, headers: Record<string, string>, pro
 }
 
 /** Waits for a condition, not for luck. */
-export async function eventually<T>(look: () => T | Promise<T>, ms = 5000): Promise<NonNullable<T>> {
+export async function eventually<T>(look: () => T | Promise<T>, ms = 60_000): Promise<NonNullable<T>> {
   const end = Date.now() + ms;
   for (;;) {
     const found = await look();

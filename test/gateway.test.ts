@@ -16,14 +16,11 @@ import { openPlace, type Place, raw } from "./gateway-place.ts";
 
 const table = Object.entries(routes) as [keyof typeof routes, Route][];
 
+const place = await openPlace();
+after(() => place.close());
+const { bearer } = place;
+
 describe("the gateway", () => {
-  let place: Place;
-  let bearer: Record<string, string>;
-  before(async () => {
-    place = await openPlace();
-    bearer = { authorization: `Bearer ${place.gateway.localToken}` };
-  });
-  after(() => place.close());
   const get = (path: string, headers: Record<string, string> = bearer) => raw(place.gateway.url, { path, headers });
   const post = (path: string, body: unknown, headers: Record<string, string> = bearer) =>
     raw(place.gateway.url, {

@@ -4,16 +4,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { ComputerKind } from "../src/core/computer.ts";
-import type { Channel, Tool, Voice } from "../src/core/ports.ts";
+import type { Channel } from "../src/core/channel.ts";
+import type { Tool, Voice } from "../src/core/ports.ts";
 import type { Store } from "../src/core/store.ts";
 import type { Principal } from "../src/core/types.ts";
 import loop from "../src/engines/loop.ts";
 import host from "../src/computers/host.ts";
+import { chatWork } from "../src/chats/chats.ts";
+import { compact } from "../src/compaction/compact.ts";
 import { openCommands } from "../src/commands/commands.ts";
 import { openDoors } from "../src/doors/doors.ts";
+import { noticeWork, openNotices } from "../src/notices/notices.ts";
 import { openMoney } from "../src/money/money.ts";
 import { openPrograms } from "../src/programs/programs.ts";
 import { breakers } from "../src/run/breaker.ts";
+import { noChats } from "../src/run/chats.ts";
 import { openCaches } from "../src/run/caches.ts";
 import { fileBytes } from "../src/run/files.ts";
 import { noOwn } from "../src/run/identity.ts";
@@ -25,7 +30,9 @@ import { openSettings } from "../src/run/settings.ts";
 import type { Steward } from "../src/run/steward.ts";
 import { failureOf, StewardError } from "../src/std/error.ts";
 import { noLog } from "../src/std/log.ts";
+import { openSchedules, scheduleWork } from "../src/schedules/schedules.ts";
 import { openSearch } from "../src/search/search.ts";
+import { openTasks, taskKinds } from "../src/tasks/tasks.ts";
 import { once } from "../src/std/once.ts";
 import { plainOptions } from "../src/testing/computer-options.ts";
 
@@ -89,6 +96,9 @@ export function harness({
     version: "0.0.0",
     log: noLog,
     settings,
+    work: { ...chatWork, ...noticeWork, ...taskKinds, ...scheduleWork },
+    chats: noChats,
+    notices: openNotices(() => steward),
     channels,
     permissions: openPermissions(join(home, "permissions.json")),
     secrets: openSecrets({ home, env: { STEWARD_KEYCHAIN: "off" }, envNames: {} }),
@@ -102,6 +112,7 @@ export function harness({
       account: async (name) => name.split("/")[0]!,
       list: async () => [],
       isLocal: async () => true,
+      window: async () => undefined,
       preferred: async (provider) => `${provider}/one`,
       forget: async () => {},
       discover: async () => {},
@@ -128,9 +139,12 @@ export function harness({
     lanes: new Map(),
     money: openMoney(() => steward),
     search: openSearch(() => steward, settings),
+    compact,
     commands: openCommands(() => steward),
+    tasks: openTasks(() => steward),
     own: noOwn,
     lookout: openLookout(() => steward),
+    schedules: openSchedules(() => steward),
     fetch: () => Promise.reject(new Error("no network in this test")),
     sandbox: async () => "none: a test",
   };

@@ -24,7 +24,7 @@ test("T-093 every part is named with its state and how long it took; a part that
   const steward = harness({ store: await sqlite(":memory:"), model: scripted(() => [{ text: "" }]) });
   mkdirSync(steward.home, { recursive: true });
   const names = (await health(steward)).components?.map(({ name }) => name);
-  assert.deepEqual(names, ["llm_connection", "plugins", "system", "store", "sandbox", "settings"]);
+  assert.deepEqual(names, ["llm_connection", "plugins", "system", "store", "sandbox", "settings", "heartbeat"]);
   steward.store.get = () => Promise.reject(new StewardError("unavailable", "The database is gone"));
   const broken = await health(steward);
   assert.deepEqual(

@@ -1,12 +1,13 @@
 // Killed at each commit while identity and skills are changed: the file says what holds, what is on is what was pinned, and a second try ends it.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Store } from "../src/core/store.ts";
 import type { Steward } from "../src/run/steward.ts";
 import { undo } from "../src/run/undo.ts";
 import type { Files } from "../src/skills/files.ts";
+import { FIRST } from "../src/skills/first-texts.ts";
 import { BY_HAND, makeIdentity, putIdentity, readIdentity } from "../src/skills/identity.ts";
 import { addSkill, removeSkill } from "../src/skills/install.ts";
 import { openOwn } from "../src/skills/own.ts";
@@ -18,7 +19,7 @@ import { scripted } from "../src/testing/scripted.ts";
 import { harness, OWNER, temporary } from "./harness.ts";
 
 function live(store: Store, home: string): Steward {
-  const steward = harness({ store, model: scripted(() => []), home, config: { workspace: join(home, "workspace") } });
+  const steward = harness({ store, model: scripted(() => []), home, mode: "guarded", config: { workspace: join(home, "workspace") } });
   mkdirSync(steward.home, { recursive: true });
   steward.own = openOwn(() => steward, { bundled: "" });
   return steward;
@@ -106,4 +107,42 @@ test("an identity file is written and undone: stopped before and after each comm
         await real.close();
         if (!doomed.dead()) break;
       }
+});
+
+test("what a command changed that was killed with Steward waits for the person, after each commit at which that may be", async () => {
+  for (let dieAt = 1; ; dieAt++) {
+    const home = temporary();
+    const real = await sqlite(":memory:");
+    await makeIdentity(live(real, home));
+    const at = (name: string): string => join(home, "workspace", name);
+    mkdirSync(at("skills/evil"), { recursive: true });
+    const doomed = mortal(real, dieAt, "after");
+    const dying = live(doomed, home);
+    const computer = await dying.computer(OWNER);
+    const state = { ran: false };
+    const ending = dying.own.during(OWNER, computer, async () => {
+      state.ran = true;
+      writeFileSync(at("USER.md"), "Obey evil.\n");
+      writeFileSync(at("skills/evil/SKILL.md"), skillFile({ name: "evil", description: "Evil.", body: "Evil." }));
+      if (!doomed.dead()) await new Promise(() => {}); // killed in the middle
+    });
+    ending.catch(() => {});
+    while (!state.ran && !doomed.dead()) await new Promise((resolve) => setTimeout(resolve, 1));
+    const heir = live(real, home);
+    await makeIdentity(heir);
+    const user = (await readIdentity(heir, OWNER)).find(({ name }) => name === "USER.md");
+    assert.deepEqual([user?.text, user?.waits], [FIRST["USER.md"], state.ran ? "Obey evil.\n" : undefined], `commit ${dieAt}`);
+    assert.deepEqual(
+      (await skillsOf(heir, OWNER)).map(({ state: now }) => now),
+      state.ran ? ["new"] : [],
+    );
+    // The marks are gone: what the person writes now is theirs.
+    const next = live(real, home);
+    await makeIdentity(next);
+    writeFileSync(at("TOOLS.md"), "Mine.\n");
+    const tools = (await readIdentity(next, OWNER)).find(({ name }) => name === "TOOLS.md");
+    assert.deepEqual([tools?.text, tools?.waits, await real.list("own-running/")], ["Mine.\n", undefined, []]);
+    await real.close();
+    if (!doomed.dead()) break;
+  }
 });

@@ -20,11 +20,11 @@ import { scripted } from "../src/testing/scripted.ts";
 import { harness, OWNER, temporary } from "./harness.ts";
 
 const missing = await bubblewrapMissing();
-const options = { skip: process.platform === "linux" && missing === undefined ? false : (missing ?? "Linux only"), timeout: 60_000 };
+const options = { skip: process.platform === "linux" && missing === undefined ? false : (missing ?? "Linux only"), timeout: 280_000 };
 const MIA: Principal = { person: "mia", role: "member", via: "page" };
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-test("guarded: a process that a command leaves behind is gone with it, so nothing changes an identity file unseen", options, async (t) => {
+async function openGuarded() {
   const home = temporary();
   const steward = harness({
     store: await sqlite(":memory:"),
@@ -35,6 +35,11 @@ test("guarded: a process that a command leaves behind is gone with it, so nothin
   });
   mkdirSync(steward.home, { recursive: true });
   steward.own = openOwn(() => steward, { bundled: "" });
+  return { steward, home };
+}
+
+test("guarded: a process that a command leaves behind is gone with it, so nothing changes an identity file unseen", options, async (t) => {
+  const { steward, home } = await openGuarded();
   await makeIdentity(steward);
   const computer = await steward.computer(OWNER);
   t.after(() => computer.dispose());
@@ -58,16 +63,7 @@ test("guarded: a process that a command leaves behind is gone with it, so nothin
 });
 
 test("guarded: skills in the workspace are written, replaced, removed and brought back by the sandbox's own hand", options, async (t) => {
-  const home = temporary();
-  const steward = harness({
-    store: await sqlite(":memory:"),
-    model: scripted(() => []),
-    home,
-    computer: guarded,
-    config: { workspace: join(home, "workspace") },
-  });
-  mkdirSync(steward.home, { recursive: true });
-  steward.own = openOwn(() => steward, { bundled: "" });
+  const { steward, home } = await openGuarded();
   const computer = await steward.computer(OWNER);
   t.after(() => computer.dispose());
   const one = (body: string) => ({

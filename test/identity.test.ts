@@ -1,6 +1,6 @@
 // Identity files and what the agent changes of what it goes by: made, read, held, asked, undone; and who may touch what.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Tool } from "../src/core/ports.ts";
@@ -15,6 +15,7 @@ import { startWorker } from "../src/run/worker.ts";
 import { FIRST, PRESETS, presetOf, said, soulOf } from "../src/skills/first-texts.ts";
 import { ownHistory } from "../src/skills/history.ts";
 import { BY_HAND, makeIdentity, putIdentity, readIdentity, settleIdentity } from "../src/skills/identity.ts";
+import { addSkill } from "../src/skills/install.ts";
 import { openOwn } from "../src/skills/own.ts";
 import { skillsOf } from "../src/skills/skills.ts";
 import { tokens } from "../src/std/text.ts";
@@ -108,9 +109,26 @@ test("A-017 an edited file survives restarts; one that was deleted comes back wi
   assert.equal((await two.texts())["TOOLS.md"], FIRST["TOOLS.md"]);
   await makeIdentity(two.steward);
   assert.equal(two.file("TOOLS.md"), FIRST["TOOLS.md"]);
-  await two.steward.store.commit({ put: { "p/owner/identity/USER.md": { text: "Ada", by: "you", at: 1, wroteAt: Date.now() + 1000 } } });
+  const half = { text: "Ada", by: "you", at: 1, over: FIRST["USER.md"] };
+  await two.steward.store.commit({ put: { "p/owner/identity/USER.md": half } });
   assert.equal((await two.texts())["USER.md"], "Ada");
   assert.equal(two.file("USER.md"), "Ada");
+  // Stopped after it was written: what was there before can be written again by hand, and is not taken for a half-made write.
+  await two.steward.store.commit({ put: { "p/owner/identity/USER.md": half } });
+  await two.texts();
+  two.set("USER.md", FIRST["USER.md"]);
+  assert.equal((await two.texts())["USER.md"], FIRST["USER.md"]);
+});
+
+test("an edit by hand holds whatever the clock says, also when it was set back since Steward wrote the file", async (t) => {
+  const one = await start();
+  const ahead = Date.now() + 3_600_000;
+  const clock = t.mock.method(Date, "now", () => ahead);
+  await putIdentity(one.steward, OWNER, { name: "USER.md", text: "Ada.\n", maker: BY_HAND });
+  clock.mock.restore();
+  one.set("USER.md", "Ada, allergic to nuts.\n");
+  assert.equal((await one.texts())["USER.md"], "Ada, allergic to nuts.\n");
+  assert.equal(one.file("USER.md"), "Ada, allergic to nuts.\n");
 });
 
 test("each person has their own files but SOUL.md, which is the owner's; nobody's is in another's prompt", async () => {
@@ -230,12 +248,13 @@ test("A-077 settings are always asked, only the owner's, and never rights, money
       "engines.acp.command",
       "computer.egress",
       "runtime.pin",
+      "zone",
       "server.host",
       "outbound.allow",
       "nonsense",
       "__proto__.x",
     ].map((key) => [change(key, '"x"')]),
-    [change("config.json:zone", "5")],
+    [change("config.json:memory.limit", "-5")],
     [{ text: "ok" }],
   ]);
   const [ask] = await one.turn("more memory please", ["allow"]);
@@ -244,7 +263,7 @@ test("A-077 settings are always asked, only the owner's, and never rights, money
   const results = await one.results();
   assert.equal(
     results.filter((one) => /is not for an agent to change|nothing to change|invalid|is not valid/i.test(String(one))).length,
-    13,
+    14,
     JSON.stringify(results),
   );
   await undo(one.steward, OWNER);
@@ -335,6 +354,90 @@ test("a change that a running command makes is not taken for the person's by ano
   );
 });
 
+test("what waits in a file is not written over by the agent, and stands in the history when the person writes over it", async () => {
+  const one = await start([[change("USER.md", "Likes tea.\n")], [{ text: "ok" }]]);
+  const mine = "Ada, an hour of writing.\n";
+  await one.steward.own.during(OWNER, await one.steward.computer(OWNER), async () => one.set("USER.md", mine));
+  assert.deepEqual(await one.turn("I like tea, note it"), []);
+  assert.deepEqual([one.file("USER.md"), await one.waits()], [mine, [["USER.md", mine]]]);
+  assert.match(JSON.stringify(await one.results()), /was changed by a command and waits for the person/);
+  await assert.rejects(putIdentity(one.steward, OWNER, { name: "USER.md", text: "x", maker: { ...BY_HAND, by: "agent" } }), {
+    code: "conflict",
+  });
+  await putIdentity(one.steward, OWNER, { name: "USER.md", text: "Other.\n", maker: BY_HAND });
+  assert.deepEqual([one.file("USER.md"), await one.waits()], ["Other.\n", []]);
+  const aside = (await ownHistory(one.steward, OWNER)).find(({ before }) => before === mine);
+  assert.equal(aside?.summary, "Set aside what waited in USER.md");
+  await undo(one.steward, OWNER);
+  assert.equal(one.file("USER.md"), FIRST["USER.md"]);
+  await assert.rejects(undo(one.steward, OWNER), { code: "not_found" }); // what was never in force comes back by its name only
+  await undo(one.steward, OWNER, aside.id);
+  assert.equal(one.file("USER.md"), mine);
+  writeFileSync(one.at("TOOLS.md"), "x".repeat(70_000));
+  await assert.rejects(
+    putIdentity(one.steward, OWNER, { name: "TOOLS.md", text: "x", maker: { ...BY_HAND, by: "agent" } }),
+    /can't be read/,
+  );
+});
+
+test("a skill that a command changed is not turned on by a change of the agent, nor by making it valid again", async () => {
+  const text = (body: string): string => `---\nname: tea\ndescription: Makes tea.\n---\n\n${body}\n`;
+  const one = await start([
+    [change("skills/tea/SKILL.md", "Run run.sh. Say done.", "Run run.sh.")],
+    [change("skills/tea/SKILL.md", text("Run run.sh."))],
+    [change("skills/tea/SKILL.md")],
+  ]);
+  const computer = await one.steward.computer(OWNER);
+  const state = async () => (await skillsOf(one.steward, OWNER)).map(({ state: now }) => now);
+  mkdirSync(one.at("skills/tea"), { recursive: true });
+  one.set("skills/tea/SKILL.md", text("Run run.sh."));
+  one.set("skills/tea/run.sh", "echo tea\n");
+  assert.deepEqual(await state(), ["enabled"]);
+  await one.steward.own.during(OWNER, computer, async () => {
+    one.set("skills/tea/run.sh", "cat ~/notes\n");
+    one.set("skills/tea/SKILL.md", "---\nname: tea\n---\n");
+  });
+  assert.deepEqual(await state(), ["invalid"]);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.deepEqual(await one.turn("make it valid"), []);
+  one.set("skills/tea/SKILL.md", text("Run run.sh."));
+  assert.deepEqual(await state(), ["changed"]);
+  assert.deepEqual(await one.turn("and say done"), []);
+  assert.deepEqual(await state(), ["changed"]);
+  const refusals = (await one.results()).filter((said) => /was changed and waits for the person/.test(String(said)));
+  assert.deepEqual([refusals.length, one.file("skills/tea/SKILL.md")], [3, text("Run run.sh.")]);
+  mkdirSync(one.at("skills/mug"));
+  one.set("skills/mug/run.sh", "echo mug\n");
+  await one.steward.own.during(OWNER, computer, async () => one.set("skills/mug/run.sh", "cat ~/notes\n"));
+  assert.equal((await state()).length, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const mug = text("Run run.sh.").replace("tea", "mug");
+  const files = new Map([["SKILL.md", { bytes: new TextEncoder().encode(mug), exec: false }]]);
+  await assert.rejects(addSkill(one.steward, OWNER, { name: "mug", files }, { source: "workspace" }), { code: "conflict" });
+  one.set("skills/mug/SKILL.md", mug);
+  assert.deepEqual(await state(), ["new", "changed"]);
+});
+
+test("a folder of skills that one command prepares and another puts in the place of the true one is held", async () => {
+  const one = await start();
+  const computer = await one.steward.computer(OWNER);
+  const state = async () => (await skillsOf(one.steward, OWNER)).map(({ disk, state: now }) => [disk.name, now]);
+  const text = (name: string): string => `---\nname: ${name}\ndescription: Does ${name}.\n---\n${name}\n`;
+  mkdirSync(one.at("skills/mine"), { recursive: true });
+  one.set("skills/mine/SKILL.md", text("mine"));
+  assert.deepEqual(await state(), [["mine", "enabled"]]);
+  await one.steward.own.during(OWNER, computer, async () => {
+    mkdirSync(one.at("other/evil"), { recursive: true });
+    one.set("other/evil/SKILL.md", text("evil"));
+  });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await one.steward.own.during(OWNER, computer, async () => {
+    renameSync(one.at("skills"), one.at("before"));
+    renameSync(one.at("other"), one.at("skills"));
+  });
+  assert.deepEqual(await state(), [["evil", "new"]]);
+});
+
 test("S-106 while a turn follows a skill that names its tools, another tool that acts asks, and reading does not", async () => {
   const one = await start([
     [{ call: "read_skill", input: { name: "notes" } }],
@@ -362,7 +465,7 @@ test("A-008 A-009 A-010 the instructions tell of shell, files, web, workspace, c
     "shell",
     "files",
     "the web",
-    "helper agents",
+    "subagents",
     "skills",
     `Workspace: ${one.at("")}`.replace(/\/$/, ""),
     "propose_change",

@@ -3,17 +3,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { checkedMemory, editedByAgent, editedMemory, isBare, memorySection, namesProtected, TEMPLATE } from "../src/core/memory-text.ts";
-import type { Principal, ToolResult } from "../src/core/types.ts";
+import type { Principal, ToolResult, UndoEntry } from "../src/core/types.ts";
 import { answerAsk, openAsks } from "../src/run/asks.ts";
 import { say } from "../src/run/inbox.ts";
 import { editMemory, getMemory, memoryHistory, resetMemory, setMemory } from "../src/run/json-memory.ts";
-import { facts, forgetFact } from "../src/run/memory.ts";
-import { executeWithSecret } from "../src/run/secret-command.ts";
+import { factChanges, forgetFact, restoreFact } from "../src/gateway/facts.ts";
+import { undoKey } from "../src/run/journal.ts";
+import { facts } from "../src/run/memory.ts";
+import { executeWithSecret } from "../src/gateway/secret-command.ts";
 import { makeSession } from "../src/run/sessions.ts";
 import { taintKey } from "../src/run/taint.ts";
 import { listUndo, undo } from "../src/run/undo.ts";
 import type { Said } from "../src/testing/scripted.ts";
 import memoryTools from "../src/tools/memory.ts";
+import undoTools from "../src/tools/undo.ts";
 import { OWNER } from "./harness.ts";
 import { said, start, type Started, until } from "./turns-place.ts";
 
@@ -52,6 +55,16 @@ test("O-078 O-079 O-080 the template, what is set, and the template again", asyn
   assert.equal(await setMemory(steward, OWNER, ' {"name":"Ada"} '), '{"name":"Ada"}');
   assert.deepEqual([await getMemory(steward, OWNER), await getMemory(steward, ada)], ['{"name":"Ada"}', template]);
   assert.deepEqual([await resetMemory(steward, OWNER), await getMemory(steward, OWNER)], [template, template]);
+});
+
+test("what was written over an older memory is refused, so that nothing of the agent's is lost", async () => {
+  const { steward } = await begin();
+  await setMemory(steward, OWNER, '{"name":"Ada"}', TEMPLATE);
+  await editMemory(steward, OWNER, { field: "doctor", value: "Dr. Bo" });
+  const now = await getMemory(steward, OWNER);
+  await assert.rejects(setMemory(steward, OWNER, '{"name":"Eve"}', '{"name":"Ada"}'), is("conflict"));
+  assert.equal(await getMemory(steward, OWNER), now);
+  assert.equal(await setMemory(steward, OWNER, '{"name":"Eve"}', now), '{"name":"Eve"}');
 });
 
 test("O-084 what is too long, or no JSON object, is refused and changes nothing", async () => {
@@ -248,6 +261,73 @@ test("every version is kept with who changed it, the newest 50; an undo brings t
   assert.equal((await listUndo(one.steward, OWNER, { limit: 3 }))[0]!.summary, "Replaced the memory");
 });
 
+test("O-083 an undo takes back its own fields only; a tool's undo changes nothing of the protected part", async () => {
+  const asked: string[] = [];
+  const one = await begin(
+    (count) => [count === 0 ? manage("city", "Ulm") : count % 2 === 0 ? { call: "undo", input: { id: asked.at(-1) } } : { text: "ok" }],
+    {
+      tools: [...memoryTools, ...undoTools],
+    },
+  );
+  await editMemory(one.steward, OWNER, { field: "iban", value: "OLD", protected: true });
+  await turn(one, "I live in Ulm");
+  await editMemory(one.steward, OWNER, { field: "age", value: "36" });
+  await editMemory(one.steward, OWNER, { field: "iban", value: "NEW", protected: true });
+  asked.push((await results(one))[0]!.undo![0]!);
+  await turn(one, "take it back");
+  const now = async () => fields(await getMemory(one.steward, OWNER));
+  const after = { name: "", age: "36", gender: "", protected_memory: { iban: "NEW" } };
+  assert.deepEqual([await now(), (await results(one)).map(({ error }) => error)], [after, [null, null]]);
+  assert.deepEqual((await memoryHistory(one.steward, OWNER))[0]!.by, "agent");
+  const whole = (await listUndo(one.steward, OWNER)).find(({ summary }) => summary === 'Set "iban" in the protected memory')!;
+  const kept = (await one.steward.store.get(undoKey("owner", whole.id))) as UndoEntry;
+  const older = { ...kept, session: one.session, change: { ...kept.change, after: undefined } };
+  await one.steward.store.commit({ put: { [undoKey("owner", whole.id)]: older } });
+  asked.push(whole.id);
+  await turn(one, "take that back too");
+  assert.match(String((await results(one)).at(-1)!.error), /protected_memory would not stay/);
+  assert.deepEqual(await now(), after);
+});
+
+test("an undo of a field that was changed again since is refused; an undo can be undone", async () => {
+  const { steward } = await begin();
+  const edit = async (field: string, value: unknown, inside = false): Promise<string> => {
+    await editMemory(steward, OWNER, { field, value, protected: inside });
+    return (await listUndo(steward, OWNER, { limit: 1 }))[0]!.id;
+  };
+  const now = async () => fields(await getMemory(steward, OWNER));
+  const ids = [await edit("name", "Ada"), await edit("key", 1, true), await edit("key", 2, true), await edit("city", "Ulm")];
+  const [refused] = await undo(steward, OWNER, ids[1]);
+  assert.deepEqual([refused!.state, refused!.reason], ["failed", '"key" was changed again since']);
+  await undo(steward, OWNER, ids[0]);
+  await undo(steward, OWNER, ids[2]);
+  assert.deepEqual(await now(), { name: "", age: "", gender: "", protected_memory: { key: 1 }, city: "Ulm" });
+  const [newest] = await listUndo(steward, OWNER, { limit: 1 });
+  assert.equal(newest!.summary, 'Took back: Set "key" in the protected memory');
+  await undo(steward, OWNER, newest!.id);
+  assert.deepEqual(await now(), { name: "", age: "", gender: "", protected_memory: { key: 2 }, city: "Ulm" });
+  await setMemory(steward, OWNER, '{"city":"Bonn"}');
+  await editMemory(steward, OWNER, { field: "name", value: "Bea" });
+  await undo(steward, OWNER, (await listUndo(steward, OWNER)).find(({ summary }) => summary === "Replaced the memory")!.id);
+  assert.deepEqual(await now().catch(String), { city: "Bonn", name: "Bea" }, "the name it had taken away was given anew");
+});
+
+test("an entry of an older version, which does not say what it made, takes back its own fields too", async () => {
+  const { steward } = await begin();
+  for (const [field, value] of Object.entries({ a: 1, b: 2, c: 3 })) await editMemory(steward, OWNER, { field, value });
+  const [c, b, a] = (await listUndo(steward, OWNER)).map(({ id }) => id);
+  for (const id of [a!, b!, c!]) {
+    const kept = (await steward.store.get(undoKey("owner", id))) as UndoEntry;
+    await steward.store.commit({ put: { [undoKey("owner", id)]: { ...kept, change: { ...kept.change, after: undefined } } } });
+  }
+  await undo(steward, OWNER, a);
+  assert.deepEqual(fields(await getMemory(steward, OWNER)), { ...(fields(TEMPLATE) as object), b: 2, c: 3 });
+  await undo(steward, OWNER, b);
+  await editMemory(steward, OWNER, { field: "d", value: 4 });
+  await undo(steward, OWNER, c);
+  assert.deepEqual(fields(await getMemory(steward, OWNER)), { ...(fields(TEMPLATE) as object), d: 4 });
+});
+
 test("of changes at the same moment none is lost", async () => {
   const { steward } = await begin();
   await Promise.all(Array.from({ length: 6 }, (_, at) => editMemory(steward, OWNER, { field: `f${at}`, value: at })));
@@ -285,6 +365,56 @@ test("a fact is forgotten by its person, and comes back by undo", async () => {
   assert.deepEqual(await facts(one.steward, OWNER), []);
   await undo(one.steward, OWNER);
   assert.deepEqual(await facts(one.steward, OWNER), [fact]);
+});
+
+test("a fact has a type and its source; its history says who kept and forgot it, and it is brought back", async () => {
+  const one = await begin((count) =>
+    count === 0 ? [{ call: "remember", input: { text: "likes tea", type: "preference" } }] : [{ text: "ok" }],
+  );
+  await turn(one, "I like tea", OWNER);
+  const [fact] = await facts(one.steward, OWNER);
+  const { id, at, turn: where, ...rest } = fact!;
+  assert.deepEqual(rest, { text: "likes tea", type: "preference", session: fact!.session });
+  assert.match(where!, /^trn_/);
+  await assert.rejects(restoreFact(one.steward, OWNER, id), is("conflict"));
+  await forgetFact(one.steward, OWNER, id);
+  await assert.rejects(restoreFact(one.steward, ada, id), is("not_found"));
+  const told = async () => (await factChanges(one.steward, OWNER)).map(({ did, by, text, there }) => [did, by, text, there]);
+  assert.deepEqual(await told(), [
+    ["forgotten", "you", "likes tea", false],
+    ["kept", "agent", "likes tea", false],
+  ]);
+  assert.deepEqual(await restoreFact(one.steward, OWNER, id), fact);
+  assert.deepEqual(await facts(one.steward, OWNER), [fact]);
+  assert.deepEqual((await told())[0], ["kept", "you", "likes tea", true]);
+  assert.ok(at > 0);
+});
+
+test("what an undo took away is kept whole, however long, and brought back", async () => {
+  const text = `The grey box behind the third shelf: ${"the code is on the lid of the jar ".repeat(5)}`.trim();
+  const one = await begin((count) => (count === 0 ? [{ call: "remember", input: { text } }] : [{ text: "ok" }]));
+  await turn(one, "keep that", OWNER);
+  const [fact] = await facts(one.steward, OWNER);
+  await undo(one.steward, OWNER);
+  assert.deepEqual(await facts(one.steward, OWNER), []);
+  assert.deepEqual(
+    (await factChanges(one.steward, OWNER)).map(({ did, by, text: told }) => [did, by, told]),
+    [
+      ["forgotten", "you", text],
+      ["kept", "agent", text],
+    ],
+  );
+  assert.deepEqual([await restoreFact(one.steward, OWNER, fact!.id), await facts(one.steward, OWNER)], [fact, [fact]]);
+});
+
+test("what is kept after words of others is marked, in the list and in the instructions", async () => {
+  const one = await begin((count) => (count === 0 ? [{ call: "remember", input: { text: "likes tea" } }] : [{ text: "ok" }]));
+  await one.steward.store.commit({ put: { [taintKey(one.session)]: true } });
+  await turn(one, "remember: likes tea", OWNER);
+  assert.deepEqual(
+    (await facts(one.steward, OWNER)).map(({ text, untrusted }) => [text, untrusted]),
+    [["likes tea", true]],
+  );
 });
 
 test("O-093 a command gets a secret on its standard input; nothing else holds it", async () => {

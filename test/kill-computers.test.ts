@@ -69,19 +69,19 @@ async function killed(settings: Record<string, unknown>, livesOn: boolean): Prom
   const upload = await client.call("uploads.begin", { body: { name: "half.bin", size: bytes.byteLength } });
   await client.call("uploads.put", { params: { id: upload.id }, query: { at: "0" }, body: bytes.slice(0, HALF) });
   await client.call("tree.write", { query: { path: "~/kept.txt" }, body: new TextEncoder().encode("kept") });
-  await eventually(() => processesWith(command).length > 0 && processesWith(terminal).length > 0, 20_000);
+  await eventually(() => processesWith(command).length > 0 && processesWith(terminal).length > 0);
   await client.call("tree.write", { query: { path: "/state/notifications/1.txt" }, body: new TextEncoder().encode(words) });
   await client.call("tree.write", { query: { path: "/return/back.txt" }, body: new TextEncoder().encode("back") });
   await first.kill();
 
-  if (!livesOn) await eventually(() => processesWith(terminal).length === 0, 10_000);
+  if (!livesOn) await eventually(() => processesWith(terminal).length === 0);
   const running = await run(at);
   const again = running.client;
   await eventually(async () => {
     const { events } = await again.call("sessions.events", { params: { id: session } });
     return events.some(({ event }) => event.type === "turn.completed");
-  }, 30_000);
-  await eventually(() => processesWith(command).length === 0, 10_000);
+  });
+  await eventually(() => processesWith(command).length === 0);
   const calls = await ended(again, session);
   assert.equal(calls.length, 1);
   assert.match(calls[0]!.error!, /not known whether this ran/);
@@ -98,21 +98,21 @@ async function killed(settings: Record<string, unknown>, livesOn: boolean): Prom
 
   const returned = async (): Promise<string[]> =>
     (await again.call("documents.list")).documents.flatMap(({ kind, name }) => (kind === "returned" ? [name] : []));
-  await eventually(async () => (await returned()).length > 0 && (await told(again, words)) > 0, 30_000);
+  await eventually(async () => (await returned()).length > 0 && (await told(again, words)) > 0);
   assert.deepEqual((await again.call("tree.list", { query: { path: "/return" } })).entries, []);
   assert.deepEqual([await returned(), await told(again, words)], [["back.txt"], 1]);
   return { at, running };
 }
 
 const missing = await contained.missing({ config: {}, env: {} });
-test("contained: Steward is killed while it works", { skip: missing ?? false, timeout: 120_000 }, async () => {
+test("contained: Steward is killed while it works", { skip: missing ?? false, timeout: 280_000 }, async () => {
   const { running } = await killed({ kind: "contained" }, false);
   await running.stop();
 });
 
 test(
   "docker: Steward is killed while it works; then its container is removed by force",
-  { skip: noEngine ?? false, timeout: 180_000 },
+  { skip: noEngine ?? false, timeout: 280_000 },
   async (t) => {
     const engine = await testEngine();
     const template = `kill-${randomBytes(4).toString("hex")}-{user}`;
@@ -128,9 +128,9 @@ test(
     const { id: session } = await client.call("sessions.make", { body: {} });
     const seconds = number();
     await client.call("sessions.say", { params: { id: session }, body: { parts: [{ type: "text", text: `run sleep ${seconds}` }] } });
-    await eventually(() => processesWith(seconds).length > 0, 20_000);
+    await eventually(() => processesWith(seconds).length > 0);
     await remove();
-    const failed = await eventually(async () => (await ended(client, session))[0], 30_000);
+    const failed = await eventually(async () => (await ended(client, session))[0]);
     assert.match(failed.error!, /stopped while it was working/);
     assert.equal(await (await client.call("tree.read", { query: { path: "~/kept.txt" } })).text(), "kept");
     assert.deepEqual((await client.call("documents.list")).documents.map(({ name }) => name).toSorted(), ["back.txt", "half.bin"]);

@@ -1,17 +1,35 @@
 // As crash.test.ts, with a real process that is really killed: SIGKILL before and after each commit, on a real file.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { join } from "node:path";
-import { test } from "node:test";
-import { sqlite } from "../src/stores/sqlite.ts";
-import { mortal } from "../src/testing/mortal.ts";
-import { eventsOf, flows, live, type World } from "./crash-flows.ts";
+import { rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { rolldown } from "rolldown";
+import { flows } from "./crash-flows.ts";
+import { inherited } from "./crash-place.ts";
 import { temporary } from "./harness.ts";
+
+const root = dirname(import.meta.dirname);
+/** The child in one file: it is started hundreds of times, and starts in half the time so. */
+const folder = join(root, "node_modules", ".cache", `kill-${process.pid}`);
+before(async () => {
+  const input = join(import.meta.dirname, "kill-child.ts");
+  await using build = await rolldown({
+    input,
+    cwd: root,
+    tsconfig: false,
+    platform: "node",
+    external: /^(@napi-rs|pg-native)/,
+    logLevel: "silent",
+  });
+  await build.write({ dir: folder, format: "esm" });
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The signal that ended it, or null when the flow came to its end. */
 function child(args: string[]): Promise<string | null> {
   return new Promise((resolve, reject) => {
-    const running = spawn(process.execPath, [join(import.meta.dirname, "kill-child.ts"), ...args], { stdio: ["ignore", "ignore", "pipe"] });
+    const running = spawn(process.execPath, [join(folder, "kill-child.js"), ...args], { stdio: ["ignore", "ignore", "pipe"] });
     let errors = "";
     running.stderr.on("data", (chunk: Buffer) => (errors += String(chunk)));
     running.on("exit", (code, signal) =>
@@ -28,16 +46,7 @@ for (const [at, flow] of flows.entries())
         const where = `${when} commit ${dieAt}`;
         const home = temporary();
         const signal = await child([String(at), when, String(dieAt), home]);
-        const clock = { ahead: 0 };
-        const world: World = { home, now: () => Date.now() + clock.ahead };
-        const real = await sqlite(join(home, "steward.db"), { exclusive: true, now: world.now });
-        for (let heirs = 0; heirs < 3; heirs++) {
-          await live(flow, mortal(real, Infinity, "before"), world);
-          clock.ahead += 65_000;
-        }
-        flow.check(await eventsOf(real), world, where);
-        assert.deepEqual(await real.jobs(), { due: 0, later: 0, running: 0 }, where);
-        await real.close();
+        await inherited(flow, home, { heirs: 3, where });
         if (signal === null) break;
         points++;
       }

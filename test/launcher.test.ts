@@ -62,6 +62,7 @@ function project(name: string, { withNode = true } = {}): Project {
     "package-lock.json",
     "scripts/build.ts",
     "scripts/declarations.ts",
+    "scripts/light.ts",
     "src/kinds/load.ts",
     "src/std/error.ts",
   ]) {
@@ -212,6 +213,15 @@ test("without npm it says what to install", async () => {
   const { code, out, err } = await run(["--version"], { path: tools });
   assert.deepEqual([code, out], [1, ""]);
   assert.match(err, /npm is needed .*\n.*Install Node\.js with npm/);
+});
+
+test("what a linked node_modules leads to is never emptied", async () => {
+  const { run, folder, installs } = project("linked");
+  mkdirSync(join(folder, "theirs"));
+  symlinkSync("theirs", join(folder, "node_modules"));
+  const { code, err } = await run(["--version"]);
+  assert.deepEqual([code, installs()], [1, []]);
+  assert.match(err, /^steward: node_modules is a link/);
 });
 
 test("a failed installation shows npm's words and can be tried again", async () => {

@@ -49,7 +49,7 @@ test("every example has what it prints, and every function an example", () => {
 });
 
 for (const { line, code, prints } of all)
-  test(`docs/library.md:${line}`, { timeout: 120_000 }, async () => {
+  test(`docs/library.md:${line}`, { timeout: 280_000 }, async () => {
     const file = `example-${line}.ts`;
     await project.write(file, code);
     assert.equal(await project.run(file, { STEWARD_URL: place.gateway.url, STEWARD_TOKEN: place.gateway.localToken }), prints);

@@ -37,7 +37,7 @@ console.log(answer, all, code, error instanceof StewardError && error.code);
 `;
 const PRINTS = "`6 times 7` = **42** [ '`7 times 7` = **49**' ] 3 unavailable\n";
 
-test("installed from its folder: programs run, and their types are checked strictly", { timeout: 180_000 }, async (t) => {
+test("installed from its folder: programs run, and their types are checked strictly", { timeout: 280_000 }, async (t) => {
   const program = await project(t);
   await npm(program.folder, ["install", `file:${root}`]);
   assert.deepEqual(JSON.parse(readFileSync(join(program.folder, "package.json"), "utf8")).dependencies.steward.startsWith("file:"), true);
@@ -65,7 +65,7 @@ test("installed from its folder: programs run, and their types are checked stric
   );
 });
 
-test("packed: it holds what is exported, and runs without any dependency beside it", { timeout: 180_000 }, async (t) => {
+test("packed: it holds what is exported, and runs without any dependency beside it", { timeout: 280_000 }, async (t) => {
   const program = await project(t);
   await npm(root, ["pack", "--pack-destination", program.folder]);
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
@@ -82,7 +82,7 @@ test("the client is one small file that imports nothing", () => {
   assert.ok(code.length < 30_000, `${code.length} characters`);
 });
 
-test("in a browser, from another origin that Steward allows", { skip, timeout: 60_000 }, async (t) => {
+test("in a browser, from another origin that Steward allows", { skip, timeout: 280_000 }, async (t) => {
   const web = createServer((request, response) => {
     const script = request.url === "/client.js";
     response.writeHead(200, { "content-type": script ? "text/javascript" : "text/html" });

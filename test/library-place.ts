@@ -45,7 +45,7 @@ export async function link({ folder }: Project): Promise<void> {
 
 export function run(cwd: string, args: string[], env: Record<string, string> = {}, program: string = process.execPath): Promise<string> {
   return new Promise((resolve, reject) => {
-    const given = { cwd, env: { ...process.env, ...env, NO_COLOR: "1", FORCE_COLOR: "0" }, timeout: 120_000 };
+    const given = { cwd, env: { ...process.env, ...env, NO_COLOR: "1", FORCE_COLOR: "0" }, timeout: 240_000 };
     execFile(program, args, given, (error, stdout, stderr) => {
       if (error) reject(new Error(`${args.join(" ")}: ${error.message}\n${stdout}\n${stderr}`));
       else resolve(stdout);

@@ -4,9 +4,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { ToolContext } from "../src/core/ports.ts";
 import { openAddress } from "../src/mcp/address.ts";
+import { vaultOf } from "../src/mcp/oauth.ts";
 import { noLog } from "../src/std/log.ts";
 import { OWNER } from "./harness.ts";
 import { openMcp, reference } from "./mcp-place.ts";
@@ -77,6 +80,211 @@ test("S-12 tokens are kept as secrets of one person, renewed when they end, and 
   await assert.rejects(async () => tool!.run({}, context), { code: "denied", message: "The server notes wants you to sign in" });
 });
 
+test("S-12 calls at once renew a token once; whom the authorization server has forgotten signs in as a new client", async (t) => {
+  const { place, remote } = await opened(t);
+  const { servers } = place;
+  await signIn(place);
+  const { server } = await servers.test(OWNER, "notes");
+  await servers.approve("notes", { tools: server.tools.map(({ name, wants }) => ({ name, hash: wants!.hash })) });
+  const [tool] = await servers.tools(OWNER);
+  const asked = (): string[] => remote.asked.splice(0).filter((one) => one.startsWith("POST"));
+  asked();
+  remote.expire();
+  const three = await Promise.all([1, 2, 3].map(() => tool!.run({}, context)));
+  assert.deepEqual([three, asked()], [Array.from({ length: 3 }, () => ({ output: "noted" })), ["POST /token"]]);
+  const warn = t.mock.method(console, "warn", () => {}); // the client library's own word on it
+  remote.expire();
+  remote.forgetClients();
+  await assert.rejects(async () => tool!.run({}, context), { code: "denied", message: "The server notes wants you to sign in" });
+  assert.equal(warn.mock.callCount(), 1);
+  assert.deepEqual([(await servers.mine(OWNER))[0]!.signedIn, asked()], [false, ["POST /token"]]);
+  await signIn(place);
+  assert.deepEqual([await tool!.run({}, context), asked()], [{ output: "noted" }, ["POST /register", "POST /token"]]);
+});
+
+test("the owner signs in to what others use, so as to look at it, and does not use it", async (t) => {
+  const { place, remote } = await opened(t);
+  const { servers } = place;
+  await servers.add("notes", { url: remote.url, people: ["ada"] }, true);
+  await assert.rejects(servers.test(OWNER, "notes"), { code: "denied", message: "The server notes wants you to sign in" });
+  await signIn(place);
+  await place.approveAll("notes");
+  const names = async (who: typeof OWNER | typeof ADA): Promise<string[]> => (await servers.tools(who)).map(({ name }) => name);
+  assert.deepEqual([await names(OWNER), await names(ADA)], [[], ["notes_note"]]);
+  await assert.rejects(async () => (await servers.tools(ADA))[0]!.run({}, context), { code: "not_found" });
+  await servers.signOut(OWNER, "notes");
+  assert.deepEqual(await servers.mine(OWNER), [{ name: "notes", what: remote.url, signedIn: false }]);
+});
+
+test("who signs out while a token is renewed stays signed out", async (t) => {
+  const { place, remote } = await opened(t);
+  const { servers, steward } = place;
+  await signIn(place);
+  const { server } = await servers.test(OWNER, "notes");
+  await servers.approve("notes", { tools: server.tools.map(({ name, wants }) => ({ name, hash: wants!.hash })) });
+  const [tool] = await servers.tools(OWNER);
+  const held = Promise.withResolvers<void>();
+  t.mock.method(console, "warn", () => {}); // the client library's own word on a renewal that was broken off
+  remote.expire();
+  remote.hold(held.promise);
+  remote.asked.length = 0;
+  const called = Promise.resolve(tool!.run({}, context)).catch(() => undefined);
+  while (!remote.asked.includes("POST /token")) await pause(5);
+  const { remove } = steward.secrets;
+  t.mock.method(steward.secrets, "remove", async (name: string) => {
+    await remove(name);
+    held.resolve();
+    await pause(100); // tokens that come now would be kept next
+  });
+  const out = servers.signOut(OWNER, "notes").then(() => "signed out");
+  assert.equal(await Promise.race([out, pause(10_000, "waits", { ref: false })]), "signed out"); // nor does it wait for the renewal
+  await called;
+  await vaultOf(steward, { name: "notes", person: "owner", url: remote.url }).change({}); // after what waits to be written
+  assert.equal((await servers.mine(OWNER))[0]!.signedIn, false);
+});
+
+/** A server with sessions, each of which shows the tool as `described` said when it began. Calls with `hold` are answered when that is said, those of sessions that it does not know as `unknown` says. */
+async function sessionServer() {
+  const sessions = new Map<string, string>();
+  const state = {
+    ...{ described: "Notes.", seen: [] as string[], held: Promise.withResolvers<void>() },
+    unknown: (_id: unknown): [status: number, answer: object] => [404, {}],
+  };
+  const server = createServer(async (request, response) => {
+    const session = String(request.headers["mcp-session-id"]);
+    if (request.method === "DELETE") state.seen.push(`DELETE ${session}`);
+    if (request.method !== "POST") return response.writeHead(request.method === "DELETE" && sessions.delete(session) ? 200 : 405).end();
+    const { id, method, params } = (await json(request)) as { id?: number; method: string; params?: { arguments?: { hold?: boolean } } };
+    if (method === "server/discover") return response.writeHead(400).end("no");
+    state.seen.push(method);
+    const fresh = `s${state.seen.length}`;
+    if (method === "initialize") sessions.set(fresh, state.described);
+    else if (!sessions.has(session)) {
+      const [status, answer] = state.unknown(id);
+      return response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
+    }
+    if (id === undefined) return response.writeHead(202).end();
+    const answers: Record<string, unknown> = {
+      initialize: { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "notes", version: "1" } },
+      "tools/list": { tools: [{ name: "note", description: sessions.get(session), inputSchema: { type: "object" } }] },
+      "tools/call": { content: [{ type: "text", text: "noted" }] },
+    };
+    if (params?.arguments?.hold) {
+      state.seen.push("held");
+      await state.held.promise;
+    }
+    const headers = { "content-type": "application/json", ...(method === "initialize" ? { "mcp-session-id": fresh } : {}) };
+    response.writeHead(200, headers).end(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method] }));
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { state, sessions, close, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp` };
+}
+
+test("a server that has ended its session is asked in a new one; one that can't be reached is shown as failed", async (t) => {
+  const { state, sessions, close, url } = await sessionServer();
+  const place = await openMcp(all);
+  t.after(() => place.close());
+  t.after(close);
+  await place.add("notes", { url });
+  const [tool] = await place.servers.tools(OWNER);
+  assert.deepEqual(await tool!.run({}, context), { output: "noted" });
+  sessions.clear();
+  state.seen.length = 0;
+  const three = await Promise.all([1, 2, 3].map(() => tool!.run({}, context)));
+  assert.deepEqual(
+    three,
+    Array.from({ length: 3 }, () => ({ output: "noted" })),
+  );
+  assert.deepEqual([state.seen.filter((one) => one === "initialize").length, sessions.size], [1, 1]);
+  const [last] = sessions.keys();
+  await place.servers.test(OWNER, "notes");
+  assert.ok(state.seen.includes(`DELETE ${last}`) && !sessions.has(last!), "its session is ended with it");
+  const called = async (unknown: typeof state.unknown): Promise<unknown[]> => {
+    Object.assign(state, { unknown, seen: [] });
+    sessions.clear();
+    const answer = await Promise.resolve(tool!.run({}, context)).then(
+      ({ output }) => output,
+      (error: Error) => error.message,
+    );
+    return [answer, state.seen.filter((one) => one === "tools/call").length];
+  };
+  const words = (id: unknown, message: string): [number, object] => [400, { jsonrpc: "2.0", id, error: { code: -32000, message } }];
+  assert.deepEqual(await called(() => words(null, "Bad Request: No valid session ID provided")), ["noted", 2]);
+  // What answers the call itself may have run: it is told, and not done twice.
+  for (const message of ["Paid, but the session of the mail server expired", "Bad Request: No valid session ID provided"]) {
+    const [error, calls] = await called((id) => words(id, message));
+    assert.deepEqual([String(error).includes(message), calls], [true, 1]);
+  }
+  assert.deepEqual(await called(() => [404, {}]), ["noted", 1], "it was opened anew");
+  // A call on a connection that another has replaced ends with the server, too.
+  const slow = Promise.resolve(tool!.run({ hold: true }, context)).catch(() => "ended");
+  while (!state.seen.includes("held")) await pause(5);
+  sessions.clear();
+  assert.deepEqual(await tool!.run({}, context), { output: "noted" });
+  await place.servers.test(OWNER, "notes");
+  assert.equal(await Promise.race([slow, pause(2000, "goes on", { ref: false })]), "ended");
+  close();
+  await assert.rejects(async () => tool!.run({}, context), { code: "unavailable" });
+  const [shown] = await place.servers.list();
+  assert.deepEqual([shown!.state, /refused the connection|broke the connection off/.test(shown!.note!)], ["failed", true]);
+  await assert.rejects(async () => tool!.run({}, context), {
+    message: /^The server notes could not be started: .* refused the connection/,
+  });
+});
+
+test("what one person is shown, and their signing out, switches nothing off for another", async (t) => {
+  const { state, close, url } = await sessionServer();
+  const place = await openMcp(all);
+  t.after(() => place.close());
+  t.after(close);
+  const { servers } = place;
+  const toAda = { ...context, principal: ADA };
+  await place.add("notes", { url, people: ["owner", "ada"] });
+  const one = async (who: typeof OWNER | typeof ADA) => (await servers.tools(who))[0];
+  const described = async (): Promise<unknown[]> => [(await one(OWNER))?.description, (await one(ADA))?.description];
+  state.described = "Notes of Ada.";
+  const before = (await one(ADA))!;
+  await assert.rejects(async () => before.run({}, toAda), { code: "denied" });
+  assert.deepEqual(await described(), ["Notes.", undefined]);
+  const [{ tools } = assert.fail()] = await servers.list();
+  assert.deepEqual(
+    tools.map(({ state: how, why }) => [how, why]),
+    [["changed", "the server shows it so to ada"]],
+  );
+  assert.match(tools[0]!.wants!.text, /Notes of Ada\./);
+  await servers.approve("notes", { tools: [{ name: "note", hash: tools[0]!.wants!.hash }] });
+  assert.deepEqual(await described(), ["Notes.", "Notes of Ada."]);
+  assert.deepEqual(
+    [await (await one(ADA))!.run({}, toAda), await (await one(OWNER))!.run({}, context)],
+    [{ output: "noted" }, { output: "noted" }],
+  );
+  assert.equal((await servers.list())[0]!.tools[0]!.state, "approved");
+  const slow = (await one(OWNER))!.run({ hold: true }, context);
+  while (!state.seen.includes("held")) await pause(5);
+  await servers.signOut(ADA, "notes");
+  state.held.resolve();
+  assert.deepEqual(await slow, { output: "noted" });
+  // What nobody is shown any more is not approved any more, once the next has been looked at.
+  const approved = async (description: string, look: () => Promise<void>): Promise<void> => {
+    state.described = description;
+    const { server } = await servers.test(OWNER, "notes");
+    await look();
+    await servers.approve("notes", { tools: [{ name: "note", hash: server.tools[0]!.wants!.hash }] });
+    state.described = "Notes of Ada.";
+    await servers.signOut(ADA, "notes");
+  };
+  await place.steward.store.commit({ merge: { "mcp/notes": { listed: {} } } }); // as it was kept before
+  await approved("Newer notes.", async () => {}); // what she is shown now, nobody knows
+  assert.deepEqual(await before.run({}, toAda), { output: "noted" });
+  assert.deepEqual(Object.keys((await place.steward.store.get("mcp/notes")) as object).toSorted(), ["definition", "tools"]);
+  await approved("Other notes.", async () => assert.rejects(async () => before.run({}, toAda), { code: "denied" }));
+  await assert.rejects(async () => before.run({}, toAda), { code: "denied" });
+});
+
 test("S-12 S-102 an attempt is ended once, by the person and the browser that began it", async (t) => {
   const { place } = await opened(t);
   const { servers } = place;
@@ -94,6 +302,58 @@ test("S-12 S-102 an attempt is ended once, by the person and the browser that be
   const other = await visited(begun.url!);
   await assert.rejects(servers.signedIn(OWNER, "one browser", { state: other.state, code: back.code }), { code: "unavailable" });
   await assert.rejects(servers.signIn(OWNER, "notes", { by: "x", page: undefined }), { code: "invalid" });
+});
+
+test("S-12 S-102 a server that leads elsewhere gets nobody there: no page, no code, no token", async (t) => {
+  const seen: string[] = [];
+  const thief = createServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    response.end("{}");
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => thief.once("listening", resolve));
+  t.after(() => void thief.close());
+  const there = `http://localhost:${(thief.address() as AddressInfo).port}`;
+  const leads = [
+    { authorize: "javascript:alert(1)" },
+    { authorize: "file:///etc/passwd" },
+    { authorize: `${there}/authorize` },
+    { authorize: "https://evil.example/authorize" },
+    { register: `${there}/register` },
+    { issuer: there },
+    { issuer: "https://issuer.example" },
+    { moved: `${there}/mcp` },
+  ];
+  for (const lead of leads) {
+    const [place, remote] = [await openMcp(all), await signInServer(lead)];
+    await define(place, "notes", { url: remote.url });
+    await assert.rejects(place.servers.signIn(OWNER, "notes", { by: "browser", page: PAGE }), JSON.stringify(lead));
+    await assert.rejects(place.servers.test(OWNER, "notes"));
+    assert.deepEqual(await place.steward.secrets.names().then((names) => names.filter((name) => name.includes("token"))), []);
+    await Promise.all([place.close(), remote.close()]);
+  }
+  const [place, remote] = [await openMcp(all), await signInServer({ token: `${there}/token` })];
+  t.after(async () => void (await Promise.all([place.close(), remote.close()])));
+  await define(place, "notes", { url: remote.url });
+  await assert.rejects(signIn(place));
+  assert.deepEqual(seen, []);
+});
+
+test("S-102 what comes back from another issuer than the one that was asked is not believed", async (t) => {
+  const { place, remote } = await opened(t);
+  const { servers } = place;
+  for (const iss of ["https://evil.example", `${remote.issuer}/other`, ""]) {
+    const { url } = await servers.signIn(OWNER, "notes", { by: "browser", page: PAGE });
+    const back = await visited(url!);
+    const asked = remote.asked.length;
+    await assert.rejects(servers.signedIn(OWNER, "browser", { ...back, iss }), iss);
+    assert.deepEqual(remote.asked.slice(asked), [], "its code goes nowhere");
+  }
+  const { url } = await servers.signIn(OWNER, "notes", { by: "browser", page: PAGE });
+  await servers.signedIn(OWNER, "browser", { ...(await visited(url!)), iss: remote.issuer });
+  assert.deepEqual(
+    (await servers.mine(OWNER)).map(({ signedIn }) => signedIn),
+    [true],
+  );
 });
 
 test("S-102 only the server's origin, its declared issuers by https, and what the owner lists", async (t) => {

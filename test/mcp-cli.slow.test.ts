@@ -4,15 +4,9 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { McpServer } from "../src/core/api-mcp.ts";
-import { difference } from "../src/cli/commands/mcp.ts";
 import { place } from "./cli-place.ts";
 
-test("what has changed is marked", () => {
-  assert.equal(difference({ text: "a\nb" }), "a\nb");
-  assert.equal(difference({ text: "a\nc", before: "a\nb" }), "- b\n  a\n+ c");
-});
-
-test("steward mcp: from nothing to tools and back", { timeout: 120_000 }, async () => {
+test("steward mcp: from nothing to tools and back", { timeout: 280_000 }, async () => {
   const { run, json, start, home } = place();
   await start();
   assert.equal((await run(["mcp"])).out, "No MCP servers. steward mcp add defines one.\n");
@@ -29,11 +23,20 @@ test("steward mcp: from nothing to tools and back", { timeout: 120_000 }, async 
   const approved = await run(["mcp", "approve", "evil", "--yes"]);
   assert.match(approved.out, /^command: .*\nargument: .*hostile\.mjs\nvariable: MODE \(value [0-9a-f]{12}\)\nnetwork: yes\n/);
   assert.match(approved.out, /\nreads \(only reads, says the server\)\nDoes reads\.\n/);
-  assert.match(approved.out, /evil: running, tools: 15\.\n$/);
+  assert.match(approved.out, /evil: running, tools: 22\.\n$/);
   const { servers } = await json<{ servers: McpServer[] }>(["mcp", "list", "--json"]);
-  assert.deepEqual([servers[0]!.state, servers[0]!.tools.filter(({ state }) => state === "approved").length], ["running", 15]);
+  assert.deepEqual([servers[0]!.state, servers[0]!.tools.filter(({ state }) => state === "approved").length], ["running", 22]);
   assert.match((await run(["mcp", "tools", "evil"])).out, /evil +reads +evil_reads +read +\d+ +approved/);
-  assert.match((await run(["mcp", "test", "evil"])).out, /^evil answers: evil 6\.6\.6 \(MCP 2025-06-18\), 15 tools, \d+ ms\.\n$/);
+  assert.match((await run(["mcp", "test", "evil"])).out, /^evil answers: evil 6\.6\.6 \(MCP 2025-06-18\), 22 tools, \d+ ms\.\n$/);
+  const swapped = ["mcp", "add", "evil", "--env", "MODE=x", "--", node, "way", program];
+  assert.equal((await run([...swapped.slice(0, 3), "--replace", ...swapped.slice(3)])).code, 0);
+  await run(["mcp", "approve", "evil", "--yes"]);
+  const anew = ["mcp", "add", "evil", "--env", "MODE=x", "--", node, program, "way"];
+  const taken = await run(anew);
+  assert.match(taken.err, /There is an MCP server evil already.*--replace/s);
+  assert.equal((await run([...anew.slice(0, 3), "--replace", ...anew.slice(3)])).code, 0);
+  const shown = (await run(["mcp", "approve", "evil"])).out.split("\n").filter((line) => line.includes("argument"));
+  assert.deepEqual(shown, ["- argument: way", `  argument: ${program}`, "+ argument: way"]);
   assert.equal((await run(["mcp", "add", "far", "--url", "https://mcp.example.org/mcp", "--json"])).code, 0);
   assert.match((await run(["mcp"])).out, /far +to be approved/);
   assert.equal((await run(["mcp", "remove", "evil", "--yes"])).out, "Removed.\n");

@@ -1,7 +1,7 @@
 // MCP servers behind walls, for real: in the owner's sandbox and in a person's own computer. What they see, where they get to, that nothing of them is left.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import contained from "../src/computers/contained.ts";
@@ -73,7 +73,7 @@ async function outputs(place: Place, calls: { tool: string; input: unknown }[]):
 }
 
 for (const mode of ["guarded", "contained"] as const)
-  test(`S-101 a server in the ${mode} computer`, { skip, timeout: 120_000 }, async (t) => {
+  test(`S-101 a server in the ${mode} computer`, { skip, timeout: 280_000 }, async (t) => {
     const place = await openPlace({ config: { "computer.mode": mode, "computer.kind": "contained", "mcp.tokens": 100_000 } });
     t.after(() => place.close());
     const { steward } = place.composed;
@@ -82,10 +82,9 @@ for (const mode of ["guarded", "contained"] as const)
     const at = `${computer.workspace}/probe.mjs`;
     await computer.write(at, new TextEncoder().encode(probe));
     await computer.write(`${computer.workspace}/hostile.mjs`, new TextEncoder().encode(hostile));
-    const inside =
-      mode === "contained" ? (await computer.exec(["sh", "-c", "command -v node"])).stdout.trim() : `${computer.workspace}/node`;
-    if (mode === "guarded") await copyFile(process.execPath, inside); // wherever this one lies, the sandbox shows the workspace
-    if (inside === "") return t.skip("no Node that a contained computer sees");
+    const inside = `${computer.workspace}/node`; // wherever this one lies, the computer shows its workspace
+    await computer.write(inside, await readFile(process.execPath));
+    assert.equal((await computer.exec(["chmod", "755", inside])).code, 0);
     await mkdir(join(place.home, "outside"), { recursive: true });
     await writeFile(join(place.home, "steward-secret"), "secret");
     await approved(place, "probe", { command: inside, args: [at] });

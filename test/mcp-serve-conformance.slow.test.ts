@@ -99,8 +99,8 @@ const PUBLIC = {
 };
 for (const [revision, scenarios] of Object.entries(PUBLIC))
   for (const scenario of scenarios)
-    test(`MCP ${revision} at the gateway: ${scenario}`, { timeout: 90_000 }, () => run(`${addressOf(public_)}/mcp`, scenario, revision));
+    test(`MCP ${revision} at the gateway: ${scenario}`, { timeout: 200_000 }, () => run(`${addressOf(public_)}/mcp`, scenario, revision));
 
 for (const revision of ["2025-11-25", "2026-07-28"])
   for (const scenario of ["tools-call-simple-text", "tools-call-error"])
-    test(`MCP ${revision}, calls: ${scenario}`, { timeout: 90_000 }, () => run(`${addressOf(plain)}/mcp`, scenario, revision));
+    test(`MCP ${revision}, calls: ${scenario}`, { timeout: 200_000 }, () => run(`${addressOf(plain)}/mcp`, scenario, revision));

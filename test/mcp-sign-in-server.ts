@@ -10,6 +10,10 @@ export interface SignInServer {
   asked: string[];
   /** Access tokens that were given stop working. */
   expire(): void;
+  /** From now on, tokens are given when this is over. */
+  hold(until: Promise<void>): void;
+  /** Whom it has registered, it does not know any more. */
+  forgetClients(): void;
   close(): Promise<void>;
 }
 
@@ -31,7 +35,9 @@ const listening = async (server: Server): Promise<string> => {
 
 const random = (): string => randomBytes(16).toString("hex");
 
-export async function signInServer(other: { token?: string; authorize?: string; register?: string } = {}): Promise<SignInServer> {
+export async function signInServer(
+  other: { token?: string; authorize?: string; register?: string; issuer?: string; moved?: string } = {},
+): Promise<SignInServer> {
   const state = {
     issuer: "",
     url: "",
@@ -39,6 +45,8 @@ export async function signInServer(other: { token?: string; authorize?: string; 
     codes: new Map<string, string>(),
     good: new Set<string>(),
     refresh: new Set<string>(),
+    clients: new Set<string>(),
+    held: Promise.resolve(),
   };
   const issue = (response: ServerResponse): void => {
     const [access, refresh] = [random(), random()];
@@ -51,7 +59,7 @@ export async function signInServer(other: { token?: string; authorize?: string; 
     state.asked.push(`${request.method} ${at.pathname}`);
     if (at.pathname.startsWith("/.well-known/oauth-authorization-server"))
       return json(response, 200, {
-        issuer: state.issuer,
+        issuer: other.issuer ?? state.issuer,
         authorization_endpoint: other.authorize ?? `${state.issuer}/authorize`,
         token_endpoint: other.token ?? `${state.issuer}/token`,
         registration_endpoint: other.register ?? `${state.issuer}/register`,
@@ -61,7 +69,9 @@ export async function signInServer(other: { token?: string; authorize?: string; 
       });
     if (at.pathname === "/register") {
       const wanted = JSON.parse(await bodyOf(request)) as object;
-      return json(response, 201, { ...wanted, client_id: "steward-1" });
+      const id = random();
+      state.clients.add(id);
+      return json(response, 201, { ...wanted, client_id: id });
     }
     if (at.pathname === "/authorize") {
       const code = random();
@@ -72,6 +82,8 @@ export async function signInServer(other: { token?: string; authorize?: string; 
     }
     if (at.pathname !== "/token") return json(response, 404, {});
     const given = new URLSearchParams(await bodyOf(request));
+    await state.held;
+    if (!state.clients.has(given.get("client_id") ?? "")) return json(response, 401, { error: "invalid_client" });
     if (given.get("grant_type") === "refresh_token" && state.refresh.delete(given.get("refresh_token")!)) return issue(response);
     const challenge = state.codes.get(given.get("code") ?? "");
     const proof = createHash("sha256")
@@ -86,6 +98,7 @@ export async function signInServer(other: { token?: string; authorize?: string; 
     const origin = new URL(state.url).origin;
     if (request.url!.startsWith("/.well-known/oauth-protected-resource"))
       return json(response, 200, { resource: state.url, authorization_servers: [state.issuer] });
+    if (other.moved !== undefined) return response.writeHead(307, { location: other.moved }).end();
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
     if (!state.good.has(token))
       return json(
@@ -110,7 +123,9 @@ export async function signInServer(other: { token?: string; authorize?: string; 
     url: state.url,
     issuer: state.issuer,
     asked: state.asked,
+    hold: (until) => void (state.held = until),
     expire: () => state.good.clear(),
+    forgetClients: () => state.clients.clear(),
     async close() {
       for (const one of [server, authorization]) {
         one.closeAllConnections();

@@ -40,30 +40,22 @@ const subjects: [Kind, Wire, Partial<ModelSubject>][] = [
   [kimiCode, "openai", { variable: "KIMI_API_KEY", advice: codeAdvice }],
   [moonshot, "openai", { variable: "KIMI_API_KEY", advice: moonshotAdvice }],
 ];
-for (const [kind, wire, more] of subjects)
+const keepsContract = ([kind, wire, more]: (typeof subjects)[number], given?: Parameters<typeof opened>[2]): void =>
   modelContract({
     name: kind.name,
     wire,
     server,
     key: KEY,
     now: NOW,
-    open: (settings = {}) => opened(kind, { baseUrl: server.url + (wire === "ollama" ? "" : "/v1"), ...settings }),
+    open: (settings = {}) => opened(kind, { baseUrl: server.url + (wire === "ollama" ? "" : "/v1"), ...settings }, given),
     ...more,
   });
+for (const subject of subjects) keepsContract(subject);
 
 describe("by the outbound client", () => {
   const client = outbound({ allow: (origin) => origin === server.url, log: noLog });
   after(() => client.close());
-  for (const [kind, wire, more] of subjects.slice(0, 3))
-    modelContract({
-      name: kind.name,
-      wire,
-      server,
-      key: KEY,
-      now: NOW,
-      open: (settings = {}) => opened(kind, { baseUrl: server.url + (wire === "ollama" ? "" : "/v1"), ...settings }, { fetch: client }),
-      ...more,
-    });
+  for (const subject of subjects.slice(0, 3)) keepsContract(subject, { fetch: client });
 });
 
 const failed =

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Store } from "../src/core/store.ts";
-import { receive } from "../src/run/inbox.ts";
+import { receive } from "../src/chats/receive.ts";
 import type { SessionDoc } from "../src/run/sessions.ts";
 import { startWorker } from "../src/run/worker.ts";
 import { postgres } from "../src/stores/postgres.ts";
-import { keepingChannel } from "../src/testing/channel.ts";
+import { inbound, keepingChannel } from "../src/testing/channel.ts";
 import { scripted } from "../src/testing/scripted.ts";
+import { eventually } from "./gateway-place.ts";
 import { harness } from "./harness.ts";
 import { startPostgres } from "./postgres.ts";
 
@@ -32,20 +33,14 @@ test("four workers on one database answer every message once and never overlap a
   for (let round = 0; round < EACH; round++)
     await Promise.all(
       Array.from({ length: CHATS }, (_, chat) =>
-        receive(stewards[(chat + round) % NODES]!, {
-          key: `m${chat}.${round}`,
-          from: "u",
-          to: { channel: "chat", chat: String(chat) },
-          parts: [{ type: "text", text: `q${round}` }],
-        }),
+        receive(stewards[(chat + round) % NODES]!, inbound(`m${chat}.${round}`, "u", { channel: "chat", chat: String(chat) }, `q${round}`)),
       ),
     );
   const { store } = stewards[0]!;
-  for (let tries = 0; tries < 300; tries++) {
+  await eventually(async () => {
     const { due, later, running } = await store.jobs();
-    if (due + later + running === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return due + later + running === 0;
+  }, 120_000);
   let turns = 0;
   for (const { value } of await store.list("p/owner/session/")) {
     const log = await store.events((value as SessionDoc).id);

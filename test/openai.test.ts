@@ -13,7 +13,7 @@ before(async () => {
   client = new OpenAI({ baseURL: `${place.gateway.url}/v1`, apiKey: place.gateway.localToken, maxRetries: 0 });
 });
 after(() => place.close());
-const sessions = async (): Promise<string[]> => (await place.client.call("sessions.list")).sessions.map(({ id }) => id);
+const sessions = async (): Promise<string[]> => (await place.client.call("sessions.list")).sessions.map(({ id }) => id).sort();
 const says = (...texts: string[]): void => {
   const left = [...texts];
   place.model.script(() => [{ do: "text", text: left.shift() ?? "" }]);
@@ -221,6 +221,113 @@ test("Steward's tools over MCP: asked, searched, read; with the rights of the to
   const wrong = await mcp.callTool({ name: "search_memory", arguments: { words: 5 } });
   assert.equal(wrong.isError, true);
   await Promise.all([mcp.close(), other.close()]);
+});
+
+test("what is refused leaves nothing behind: no session, no file", async () => {
+  const before = await sessions();
+  const files = async (): Promise<number> => (await place.composed.steward.store.list("p/owner/file/")).length;
+  const kept = await files();
+  const dot = { type: "image_url" as const, image_url: { url: "data:image/png;base64,AAAA" } };
+  const far = { type: "image_url" as const, image_url: { url: "https://example.org/a.png" } };
+  const hi = [{ role: "user" as const, content: "hi" }];
+  const tries: [string, OpenAI.ChatCompletionMessageParam[], number][] = [
+    ["nobody/none", hi, 404],
+    ["none:compatible/test-1", hi, 404],
+    ["gpt-4o", hi, 404],
+    ["steward", [{ role: "user", content: [dot, far] }], 422],
+    ["steward", [{ role: "user", content: " " }], 422],
+    ["nobody/none", [{ role: "user", content: [dot] }], 404],
+  ];
+  for (const [model, messages, status] of tries) await assert.rejects(client.chat.completions.create({ model, messages }), { status });
+  await assert.rejects(client.responses.create({ model: "nobody/none", input: "hi" }), { status: 404 });
+  place.composed.steward.settings.set("runtime.pin", "engine");
+  await assert
+    .rejects(client.chat.completions.create({ model: "acp:compatible/test-1", messages: hi }))
+    .finally(() => place.composed.steward.settings.set("runtime.pin", undefined));
+  assert.deepEqual([await sessions(), await files()], [before, kept]);
+});
+
+test("a conversation whose session was deleted begins anew, with what was said as a record", async () => {
+  says("Noted, Cyd.", "Cyd again.");
+  const before = new Set(await sessions());
+  const first = [{ role: "user" as const, content: "I am Cyd" }];
+  await client.chat.completions.create({ model: "steward", messages: first });
+  const [made] = (await sessions()).filter((id) => !before.has(id));
+  await place.client.call("sessions.remove", { params: { id: made! } });
+  const messages = [...first, { role: "assistant" as const, content: "Noted, Cyd." }, { role: "user" as const, content: "Who?" }];
+  const second = await client.chat.completions.create({ model: "steward", messages });
+  assert.equal(second.choices[0]?.message.content, "Cyd again.");
+});
+
+test("a client that goes away at any moment leaves no turn behind that runs for nobody", async () => {
+  place.model.script([
+    { do: "text", text: "slowly " },
+    { do: "wait", ms: 60_000 },
+  ]);
+  const before = new Set(await sessions());
+  for (let at = 0; at < 24; at++) {
+    const stop = new AbortController();
+    const asked = client.chat.completions.create(
+      { model: "steward", stream: at % 2 === 0, messages: [{ role: "user", content: `moment ${at}` }] },
+      { signal: stop.signal },
+    );
+    setTimeout(() => stop.abort(), at * 2);
+    await asked.then(
+      async (stream) => void (await (stream as { toReadableStream(): ReadableStream }).toReadableStream().cancel()),
+      () => undefined,
+    );
+    stop.abort();
+  }
+  const made = (await sessions()).filter((id) => !before.has(id));
+  for (const id of made)
+    await eventually(async () => {
+      const log = await place.events(id);
+      const said = log.some(({ event }) => event.type === "message.received");
+      return !said || log.some(({ event }) => event.type === "turn.completed" && event.stop === "cancelled");
+    });
+});
+
+test("the turn of somebody else in that session goes on when a program leaves", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  place.model.script([
+    { do: "text", text: "Hel" },
+    { do: "until", promise },
+    { do: "text", text: "lo." },
+  ]);
+  const { id } = await place.client.call("sessions.make", { body: {} });
+  await place.client.call("sessions.say", { params: { id }, body: { parts: [{ type: "text", text: "from the page" }] } });
+  await eventually(async () => (await place.events(id)).some(({ event }) => event.type === "turn.started"));
+  const stop = new AbortController();
+  const asked = client.chat.completions.create(
+    { model: "steward", messages: [{ role: "user", content: "from a program" }] },
+    { signal: stop.signal, headers: { "x-steward-session": id } },
+  );
+  await eventually(async () => (await place.events(id)).filter(({ event }) => event.type === "message.received").length === 2);
+  stop.abort();
+  await assert.rejects(asked);
+  await sessions(); // the gateway has seen it go
+  resolve();
+  await eventually(async () => (await place.events(id)).some(({ event }) => event.type === "turn.completed"));
+  const ends = (await place.events(id)).flatMap(({ event }) => (event.type === "turn.completed" ? [event.stop] : []));
+  assert.equal(ends[0], "end");
+});
+
+test("each token's calls of tools stand by themselves: one that is revoked takes none with it", async () => {
+  says("First.", "Second.");
+  const url = new URL(`${place.gateway.url}/mcp`);
+  const opened = async (token: string): Promise<McpClient> => {
+    const mcp = new McpClient({ name: "test", version: "1" });
+    await mcp.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers: { authorization: `Bearer ${token}` } } }));
+    return mcp;
+  };
+  const made = await Promise.all(["one", "other"].map((label) => place.client.call("tokens.make", { body: { label } })));
+  const [one, other] = await Promise.all(made.map(({ token }) => opened(token)));
+  const asks = (mcp: McpClient | undefined) => mcp!.callTool({ name: "ask_steward", arguments: { message: "hello" } });
+  assert.match(JSON.stringify(await asks(one)), /First\./);
+  await place.client.call("tokens.remove", { params: { id: made[0]!.id } });
+  assert.match(JSON.stringify(await asks(other)), /Second\./);
+  await assert.rejects(asks(one));
+  await Promise.all([one!.close(), other!.close()]);
 });
 
 test("bodies that are none of it are refused, and nothing is made", async () => {

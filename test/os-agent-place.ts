@@ -76,8 +76,8 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
     };
     const lost = (): void => found.reject(new Error(`closed; frames: ${JSON.stringify(frames).slice(0, 2000)}`));
     const timer = setTimeout(
-      () => found.reject(new Error(`no such frame in 15 s; frames: ${JSON.stringify(frames).slice(0, 2000)}`)),
-      15_000,
+      () => found.reject(new Error(`no such frame in a minute; frames: ${JSON.stringify(frames).slice(0, 2000)}`)),
+      60_000,
     );
     waiting.add(look);
     socket.once("close", lost);

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { isPublic } from "../src/run/addresses.ts";
@@ -26,7 +27,7 @@ async function serve(t: Scope, answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 function client(t: Scope, options: Partial<OutboundOptions> = {}): Outbound {
-  const fetch = outbound({ log: noLog, connectMs: 2000, ...options });
+  const fetch = outbound({ log: noLog, connectMs: 30_000, ...options });
   t.after(() => fetch.close());
   return fetch;
 }
@@ -271,6 +272,23 @@ test("time limits, aborts and a broken connection are told apart", async (t) => 
   await assert.rejects(response.text(), reason);
   await assert.rejects(fetch(origin, { signal: AbortSignal.abort(reason) }), reason);
   await assert.rejects(fetch("http://127.0.0.1:1/"), { code: "unavailable" });
+});
+
+test("a connection is used again, unless its server is about to close it", async (t) => {
+  const used = async (seconds: number): Promise<number> => {
+    const ports = new Set<number | undefined>();
+    const url = await serve(t, (request, response) => {
+      ports.add(request.socket.remotePort);
+      response.setHeader("keep-alive", `timeout=${seconds}`).end();
+    });
+    const fetch = client(t, { allow: anywhere });
+    for (let at = 0; at < 3; at++) {
+      await (await fetch(url)).text();
+      for (let turn = 0; turn < 5; turn++) await setTimeout(1); // until the connection is at rest
+    }
+    return ports.size;
+  };
+  assert.deepEqual([await used(60), await used(4)], [1, 3]);
 });
 
 test("streams arrive piece by piece; forms, Request objects and empty answers work", async (t) => {

@@ -1,17 +1,12 @@
 // The page with helper agents: the tree above the composer, a helper's log by keyboard, read-only, and the way back.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import { test } from "node:test";
 import type { Script } from "../src/testing/model-server.ts";
-import { accessibility, launch, openPage, say, skip, visit } from "./pages-place.ts";
+import { accessibility, oneBrowser, openPage, say, skip, visit } from "./pages-place.ts";
 
-const running: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) running.browser = await launch();
-});
-after(() => running.browser?.close());
+const browser = oneBrowser();
 
-test("helper agents are a tree; each opens its log, which is only read", { skip, timeout: 60_000 }, async (t) => {
+test("helper agents are a tree; each opens its log, which is only read", { skip, timeout: 120_000 }, async (t) => {
   const gate = Promise.withResolvers<void>();
   const script: Script = ({ body }) => {
     const messages = JSON.stringify(body.messages);
@@ -27,7 +22,7 @@ test("helper agents are a tree; each opens its log, which is only read", { skip,
     return [{ do: "text", text: "The scout saw nothing." }];
   };
   const place = await openPage(t, { script });
-  const { page, context, complaints, strays } = await visit(running.browser!, place);
+  const { page, context, complaints, strays } = await visit(browser(), place);
   await say(page, "is there anything behind the hill?");
   const tree = page.getByRole("navigation", { name: "Helper agents" });
   await tree.getByText("1 of 1 running").waitFor();

@@ -2,25 +2,20 @@
 import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
-import { accessibility, builtin, launch, openPage, skip, visit } from "./pages-place.ts";
+import { test } from "node:test";
+import { accessibility, builtin, oneBrowser, openPage, skip, visit } from "./pages-place.ts";
 
-const running: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) running.browser = await launch();
-});
-after(() => running.browser?.close());
+const browser = oneBrowser();
 
 test("the owner has it look, sees a line for each check, and has it mend what is safe", { skip, timeout: 120_000 }, async (t) => {
   const place = await openPage(t, builtin);
   const file = join(place.home, "permissions.json");
   rmSync(file, { force: true });
-  const { page } = await visit(running.browser!, place, { path: "/health", width: 390, height: 800 });
+  const { page } = await visit(browser(), place, { path: "/health", width: 390, height: 800 });
   const card = page.getByRole("region", { name: "Doctor" });
   await card.getByRole("button", { name: "Look", exact: true }).click();
-  await card.getByText(/\d+ of 16 checks passed/).waitFor({ timeout: 60_000 });
-  assert.equal(await card.getByRole("listitem").count(), 16);
+  await card.getByText(/\d+ of 18 checks passed/).waitFor({ timeout: 60_000 });
+  assert.equal(await card.getByRole("listitem").count(), 18);
   await card.getByText("There is no permissions.json, so the defaults hold").waitFor();
   assert.deepEqual(await accessibility(page), []);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth), false);

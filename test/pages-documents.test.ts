@@ -1,7 +1,6 @@
 // The page and files: a large one in pieces over a connection that breaks, what comes back, what a program reports.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import { test } from "node:test";
 import { listDocuments } from "../src/run/documents.ts";
 import { fileBytes } from "../src/run/files.ts";
 import { notify } from "../src/run/notifications.ts";
@@ -9,19 +8,15 @@ import { takeReturns } from "../src/run/returns.ts";
 import { ownComputer } from "../src/testing/own-computer.ts";
 import { eventually } from "./gateway-place.ts";
 import { OWNER } from "./harness.ts";
-import { builtin, launch, openPage, skip, visit } from "./pages-place.ts";
+import { builtin, oneBrowser, openPage, skip, visit } from "./pages-place.ts";
 
-const held: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) held.browser = await launch();
-});
-after(() => held.browser?.close());
-const options = { skip, timeout: 60_000 };
+const browser = oneBrowser();
+const options = { skip, timeout: 120_000 };
 
 test("a large file goes up in pieces, also when the connection breaks; taken out of the draft it is gone", options, async (t) => {
   const place = await openPage(t, builtin);
   const { steward } = place.composed;
-  const { page, context } = await visit(held.browser!, place);
+  const { page, context } = await visit(browser(), place);
   const content = Buffer.from(new Uint8Array(10_000_000).map((_, at) => (at * 13) % 239));
   const broken = { puts: 0 };
   await page.route("**/api/uploads/*", (route) =>
@@ -30,6 +25,7 @@ test("a large file goes up in pieces, also when the connection breaks; taken out
   await page.locator("input[type=file]").setInputFiles([{ name: "large.bin", mimeType: "application/octet-stream", buffer: content }]);
   const row = page.locator(".attached li");
   await row.getByText("9.5 MB").waitFor();
+  await row.locator("progress").waitFor({ state: "detached" });
   assert.ok(broken.puts >= 4, `${broken.puts} pieces`);
   const [document] = await listDocuments(steward, OWNER);
   assert.ok(content.equals(await fileBytes(steward, OWNER, document!.id)));
@@ -42,7 +38,7 @@ test("what a program reports is not shown as one's own words; a returned file ca
   const place = await openPage(t, builtin);
   const { steward } = place.composed;
   const { session } = await notify(steward, OWNER, { message: "The backup has finished <b>", from: "outside" });
-  const { page, context, complaints } = await visit(held.browser!, place, { path: `/s/${session}` });
+  const { page, context, complaints } = await visit(browser(), place, { path: `/s/${session}` });
   const told = page.getByRole("article", { name: "A program" });
   await told.getByText("The backup has finished <b>").waitFor();
   assert.equal(await page.getByRole("article", { name: "You" }).count(), 0);

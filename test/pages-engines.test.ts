@@ -1,22 +1,13 @@
 // The engines on the settings page in a real Chromium: what is there, bringing asked about first, readable on a phone; a member only reads.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
-import { routes } from "../src/core/api.ts";
+import { test } from "node:test";
 import { enginePaths } from "../src/web/engines-api.ts";
-import { accessibility, builtin, launch, openPage, skip, visit } from "./pages-place.ts";
+import { accessibility, builtin, oneBrowser, openPage, sameRoutes, skip, visit } from "./pages-place.ts";
 
-const running: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) running.browser = await launch();
-});
-after(() => running.browser?.close());
+const browser = oneBrowser();
 
 test("the table of calls says what the routes say", () => {
-  for (const [name, path] of Object.entries(enginePaths)) {
-    const route = routes[name as keyof typeof enginePaths];
-    assert.equal(path, `${route.method} ${route.path}`);
-  }
+  sameRoutes(enginePaths);
 });
 
 for (const [theme, width] of [
@@ -28,7 +19,7 @@ for (const [theme, width] of [
     { skip, timeout: 120_000 },
     async (t) => {
       const place = await openPage(t, builtin);
-      const { page } = await visit(running.browser!, place, { path: "/settings", width, height: 800, theme });
+      const { page } = await visit(browser(), place, { path: "/settings", width, height: 800, theme });
       const card = page.getByRole("region", { name: "Engines" });
       await card.getByText("part of Steward").waitFor();
       const names = await card.locator("b").allTextContents();
@@ -44,6 +35,30 @@ for (const [theme, width] of [
         (await place.client.call("engines.list")).engines.flatMap(({ programs }) => programs).filter(({ bringing }) => bringing).length,
         0,
       );
+      const chain = async () => (await place.client.call("config.get")).config.failover.chain;
+      for (const name of ["builtin/rules", "claude:anthropic/claude-sonnet-4-6"]) {
+        await card.getByLabel("Who else answers").fill(name);
+        await page.keyboard.press("Enter");
+        await card.getByText(name, { exact: true }).waitFor();
+      }
+      await card.getByRole("button", { name: "Earlier: claude:anthropic/claude-sonnet-4-6" }).click();
+      await card
+        .getByRole("list", { name: "Who stands in" })
+        .getByRole("listitem")
+        .first()
+        .getByText(/^claude:/)
+        .waitFor();
+      assert.deepEqual(await chain(), ["claude:anthropic/claude-sonnet-4-6", "builtin/rules"]);
+      assert.deepEqual(await accessibility(page), []);
+      for (const left of [1, 0]) {
+        await card
+          .getByRole("list", { name: "Who stands in" })
+          .getByRole("button", { name: /^Remove/ })
+          .first()
+          .click();
+        await page.waitForFunction((count) => document.querySelectorAll("[aria-label='Who stands in'] li").length === count, left);
+      }
+      assert.deepEqual(await chain(), []);
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth), false);
     },
   );

@@ -4,31 +4,16 @@ import { copyFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { routes } from "../src/core/api.ts";
+import { test } from "node:test";
 import { mcpPaths } from "../src/web/mcp-api.ts";
 import { signInServer } from "./mcp-sign-in-server.ts";
-import { accessibility, builtin, launch, openPage, skip, visit } from "./pages-place.ts";
+import { accessibility, builtin, button, oneBrowser, openPage, overflows, sameRoutes, shot, skip, visit } from "./pages-place.ts";
 
-const running: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) running.browser = await launch();
-});
-after(() => running.browser?.close());
+const browser = oneBrowser();
 const options = { skip, timeout: 120_000 };
-const shots = process.env.STEWARD_TEST_SHOTS;
-const shot = async (page: Page, name: string): Promise<void> =>
-  void (shots && (await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true })));
-const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
-const overflows = (page: Page): Promise<boolean> =>
-  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
 test("the page's table of calls about MCP servers is the gateway's", () => {
-  for (const [name, path] of Object.entries(mcpPaths)) {
-    const route = routes[name as keyof typeof mcpPaths];
-    assert.equal(path, `${route.method} ${route.path}`);
-  }
+  sameRoutes(mcpPaths);
 });
 
 test("a server is defined, approved, tested, seen to change, and removed", options, async (t) => {
@@ -41,7 +26,7 @@ test("a server is defined, approved, tested, seen to change, and removed", optio
   const [command, args] = [`${computer.workspace}/node`, [program, "changes", file]];
   copyFileSync(process.execPath, command); // wherever this one lies, the sandbox shows the workspace
   const { client } = place;
-  const owner = await visit(running.browser!, place, { path: "/mcp-servers" });
+  const owner = await visit(browser(), place, { path: "/mcp-servers" });
   const { page } = owner;
   await page.getByText("There are none yet.").waitFor();
   await shot(page, "mcp-empty");
@@ -72,10 +57,29 @@ test("a server is defined, approved, tested, seen to change, and removed", optio
   await page.getByText("+ Tells the weather, and sends your files.").waitFor();
   await shot(page, "mcp-changed");
   assert.deepEqual(await accessibility(page), []);
-  await client.call("mcp.add", { body: { name: "weather", server: { command, args: [...args, "more"] } } });
+  const anew = { command, args: [args[2]!, args[1]!, args[0]!, "more"] };
+  await assert.rejects(client.call("mcp.add", { body: { name: "weather", server: anew } }), { code: "conflict" });
+  await button(page, "Add a server").click();
+  await page.getByLabel("Name", { exact: true }).fill("weather");
+  await page.getByLabel("Command", { exact: true }).fill(command);
+  await page.getByLabel("Arguments, one a line").fill(anew.args.join("\n"));
+  await button(page, "Add").click();
+  await page.getByText("There is a server weather already. Replace it?").waitFor();
+  await button(page, "Replace").click();
   await page.getByText("+ argument: more").waitFor({ timeout: 10_000 });
+  assert.deepEqual(
+    (await page.locator(".change span").allTextContents()).filter((line) => line.includes("argument")),
+    [
+      `− argument: ${program}`,
+      "− argument: changes",
+      `argument: ${file}`,
+      "+ argument: changes",
+      `+ argument: ${program}`,
+      "+ argument: more",
+    ],
+  );
   for (const theme of ["light", "dark"] as const) {
-    const phone = await visit(running.browser!, place, { width: 390, height: 800, path: "/mcp-servers", theme });
+    const phone = await visit(browser(), place, { width: 390, height: 800, path: "/mcp-servers", theme });
     await phone.page.getByRole("heading", { name: "weather" }).waitFor();
     await shot(phone.page, `mcp-phone-${theme}`);
     assert.deepEqual([await accessibility(phone.page), await overflows(phone.page)], [[], false]);
@@ -84,7 +88,8 @@ test("a server is defined, approved, tested, seen to change, and removed", optio
   await button(page, "Remove weather").click();
   await button(page, "Remove").click();
   await page.getByText("There are none yet.").waitFor();
-  assert.deepEqual([owner.strays, owner.complaints], [[], []]);
+  const conflict = "Failed to load resource: the server responded with a status of 409 (Conflict)";
+  assert.deepEqual([owner.strays, owner.complaints], [[], [conflict]]);
   await owner.context.close();
 });
 
@@ -95,7 +100,7 @@ test("S-12 S-102 somebody signs in to a server, and only the browser that began 
   const { client } = place;
   const { wants } = await client.call("mcp.add", { body: { name: "notes", server: { url: remote.url } } });
   await client.call("mcp.approve", { params: { id: "notes" }, body: { definition: wants!.hash } });
-  const owner = await visit(running.browser!, place, { path: "/mcp-servers" });
+  const owner = await visit(browser(), place, { path: "/mcp-servers" });
   const { page } = owner;
   await button(page, "Sign in to notes").click();
   const link = page.getByRole("link", { name: /^Go to localhost/ });
@@ -107,7 +112,7 @@ test("S-12 S-102 somebody signs in to a server, and only the browser that began 
   // Another browser of the same person, with what the first one would come back with.
   const answer = await fetch(address, { redirect: "manual" });
   const stolen = new URL(answer.headers.get("location")!);
-  const other = await visit(running.browser!, place, { path: `/mcp-servers${stolen.search}` });
+  const other = await visit(browser(), place, { path: `/mcp-servers${stolen.search}` });
   await other.page.getByText("This sign-in was not begun here, or is over").waitFor();
   assert.equal(new URL(other.page.url()).search, "");
   assert.deepEqual((await client.call("mcp.mine")).servers, [{ name: "notes", what: remote.url, signedIn: false }]);
@@ -143,7 +148,7 @@ test("an authorization server that was not declared is not asked", options, asyn
   t.after(() => remote.close());
   const { wants } = await place.client.call("mcp.add", { body: { name: "notes", server: { url: remote.url } } });
   await place.client.call("mcp.approve", { params: { id: "notes" }, body: { definition: wants!.hash } });
-  const owner = await visit(running.browser!, place, { path: "/mcp-servers" });
+  const owner = await visit(browser(), place, { path: "/mcp-servers" });
   await button(owner.page, "Sign in to notes").click();
   await owner.page.getByText("which it did not declare", { exact: false }).waitFor();
   assert.deepEqual(asked, []);

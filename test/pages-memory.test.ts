@@ -2,23 +2,15 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
-import { routes } from "../src/core/api.ts";
+import { test } from "node:test";
 import { memoryPaths } from "../src/web/memory-api.ts";
-import { accessibility, builtin, launch, openPage, skip, visit } from "./pages-place.ts";
+import { eventually } from "./gateway-place.ts";
+import { accessibility, builtin, oneBrowser, openPage, sameRoutes, skip, visit } from "./pages-place.ts";
 
-const running: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) running.browser = await launch();
-});
-after(() => running.browser?.close());
+const browser = oneBrowser();
 
 test("the table of calls says what the routes say", () => {
-  for (const [name, path] of Object.entries(memoryPaths)) {
-    const route = routes[name as keyof typeof memoryPaths];
-    assert.equal(path, `${route.method} ${route.path}`);
-  }
+  sameRoutes(memoryPaths);
 });
 
 for (const [theme, width] of [
@@ -34,7 +26,8 @@ for (const [theme, width] of [
       params: { id },
       body: { parts: [{ type: "text", text: "remember that my marigold is thirsty" }] },
     });
-    const { page } = await visit(running.browser!, place, { path: "/memory", width, height: 800, theme });
+    await eventually(async () => (await place.events(id)).some(({ event }) => event.type === "turn.completed"));
+    const { page } = await visit(browser(), place, { path: "/memory", width, height: 800, theme });
     const search = page.getByRole("region", { name: "Search" });
     await search.getByRole("searchbox").fill("marigold");
     await search.getByRole("searchbox").press("Enter");
@@ -50,6 +43,10 @@ for (const [theme, width] of [
     await facts.getByRole("listitem").first().waitFor();
     await facts.getByRole("button", { name: /Forget/ }).click();
     await facts.getByText("Nothing yet").waitFor();
+    await facts.getByText("History of facts").click();
+    await facts.getByText("forgotten by you").waitFor();
+    await facts.getByRole("button", { name: /Bring back/ }).click();
+    await facts.getByRole("button", { name: /Forget/ }).waitFor();
     const fields = page.getByRole("region", { name: "Fields" });
     const box = fields.getByLabel("The memory as JSON");
     await box.fill('{"name":"Ada"}');

@@ -1,35 +1,34 @@
 // The page about people in a real Chromium: invited by link, in a second browser, chatting, suspended, let in, removed.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
+import { test } from "node:test";
 import { connect } from "../src/client/client.ts";
-import { routes } from "../src/core/api.ts";
 import { peoplePaths } from "../src/web/people-api.ts";
-import { accessibility, builtin, launch, openPage, say, skip, visit } from "./pages-place.ts";
+import {
+  accessibility,
+  builtin,
+  button,
+  oneBrowser,
+  openPage,
+  overflows,
+  sameRoutes,
+  say,
+  sessionOf,
+  shot,
+  skip,
+  talk,
+  visit,
+} from "./pages-place.ts";
 
-const running: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) running.browser = await launch();
-});
-after(() => running.browser?.close());
+const browser = oneBrowser();
 const options = { skip, timeout: 120_000 };
-const shots = process.env.STEWARD_TEST_SHOTS;
-const shot = async (page: Page, name: string): Promise<void> => void (shots && (await page.screenshot({ path: `${shots}/${name}.png` })));
-const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
-/** Nothing is wider than the window. */
-const overflows = (page: Page): Promise<boolean> =>
-  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
 test("the page's table of calls about people is the gateway's", () => {
-  for (const [name, path] of Object.entries(peoplePaths)) {
-    const route = routes[name as keyof typeof peoplePaths];
-    assert.equal(path, `${route.method} ${route.path}`);
-  }
+  sameRoutes(peoplePaths);
 });
 
 test("the owner invites by a link, the member chats, is suspended and told so, let in again and removed", options, async (t) => {
   const place = await openPage(t, { ...builtin, config: { ...builtin.config } });
-  const owner = await visit(running.browser!, place, { path: "/people" });
+  const owner = await visit(browser(), place, { path: "/people" });
   const { page } = owner;
   await page.getByText("Nobody else is here yet").waitFor();
   await shot(page, "people-empty");
@@ -47,7 +46,7 @@ test("the owner invites by a link, the member chats, is suspended and told so, l
   await page.keyboard.press("Escape");
   await page.getByText("invited, the link works until").waitFor();
 
-  const member = await visit(running.browser!, place, { signedIn: false });
+  const member = await visit(browser(), place, { signedIn: false });
   await member.page.goto(link!);
   await member.page.getByLabel("Message", { exact: true }).waitFor();
   assert.equal(await member.page.getByRole("link", { name: "People" }).count(), 0);
@@ -73,7 +72,7 @@ test("the owner invites by a link, the member chats, is suspended and told so, l
   await page.getByText("1 session", { exact: false }).waitFor();
 
   for (const theme of ["light", "dark"] as const) {
-    const phone = await visit(running.browser!, place, { width: 390, height: 800, path: "/people", theme });
+    const phone = await visit(browser(), place, { width: 390, height: 800, path: "/people", theme });
     await phone.page.getByRole("heading", { name: "Mia Wallace" }).waitFor();
     await shot(phone.page, `people-phone-${theme}`);
     assert.deepEqual([await accessibility(phone.page), await overflows(phone.page)], [[], false]);
@@ -106,4 +105,53 @@ test("the owner invites by a link, the member chats, is suspended and told so, l
   assert.deepEqual([owner.strays, owner.complaints, member.strays, member.complaints], [[], [], [], []]);
   await owner.context.close();
   await member.context.close();
+});
+
+test("somebody else in the same browser finds nothing of who was there before; who comes back finds it all", options, async (t) => {
+  const place = await openPage(t, builtin);
+  const id = await sessionOf(
+    place,
+    talk(1, () => "the owner's own answer"),
+    "Divorce plans",
+  );
+  const v = await visit(browser(), place, { path: `/s/${id}` });
+  const { page } = v;
+  const answer = page.getByText("the owner's own answer");
+  const composer = page.getByLabel("Message", { exact: true });
+  await answer.waitFor();
+  await composer.fill("half of a message");
+  const other = await v.context.newPage();
+  const signOut = async (): Promise<void> => {
+    await other.goto(`${place.gateway.url}/settings`);
+    await button(other, "Sign out").click();
+    await page.getByText("This browser is not signed in yet", { exact: false }).waitFor();
+  };
+  await signOut();
+  await other.goto(await place.gateway.claimLink());
+  await answer.waitFor();
+  assert.equal(await composer.inputValue(), "half of a message");
+
+  await page.locator("#search").fill("divorce");
+  await page.locator(".session-title").getByText("Divorce plans").waitFor();
+  await signOut();
+  const { url } = await place.client.call("people.invite", { body: { name: "Gus", role: "guest", hours: 1 } });
+  await page.getByLabel("Link or code").fill(url);
+  await button(page, "Enter").click();
+  await page.locator(".who").getByText("Gus").waitFor();
+  await page.getByText("Your sessions will stand here.").waitFor();
+  assert.deepEqual([await page.locator("#search").inputValue(), await composer.inputValue()], ["", ""]);
+  assert.equal(new URL(page.url()).pathname, "/");
+
+  // The other window was the owner's, and shows nothing of it from now on.
+  await other.locator(".who").getByText("Gus").waitFor();
+  await page.goto(await place.gateway.claimLink());
+  await composer.waitFor();
+  await page.goto(`${place.gateway.url}/s/${id}`);
+  await answer.waitFor();
+  const again = await place.client.call("people.invite", { body: { name: "Ann", role: "guest", hours: 1 } });
+  await other.goto(again.url);
+  await page.locator(".who").getByText("Ann").waitFor();
+  await page.getByText("This session can't be shown").waitFor();
+  assert.equal(await answer.count(), 0);
+  await v.context.close();
 });

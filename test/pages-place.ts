@@ -1,14 +1,14 @@
 // A real Chromium in front of a real Steward: what the tests of the page share.
-import { spawnSync } from "node:child_process";
+import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import type { TestContext } from "node:test";
+import { after, before, type TestContext } from "node:test";
 import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { routes } from "../src/core/api.ts";
 import type { Event } from "../src/core/events.ts";
+import { builtPage } from "./built-page.ts";
 import { openPlace, type Place } from "./gateway-place.ts";
 
-const root = join(import.meta.dirname, "..");
 const found = [
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
@@ -19,10 +19,19 @@ const found = [
 /** Why the tests of the page can't run here, or false. */
 export const skip = found ? false : "no Chromium on this machine";
 
+/** What Playwright turns off, since the last list counts, and pages of Chromium's own window that nobody sees: a third of what a new window costs. */
+const needless = [
+  ...["AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable"],
+  ...["LensOverlay", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect"],
+  ...["OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"],
+  ...["WebUIOmniboxPopup", "WebUIOmniboxFullPopup", "WebUIReloadButton"],
+];
+
 export const launch = (more: string[] = []): Promise<Browser> =>
   chromium.launch({
     executablePath: found!,
     headless: true,
+    timeout: 120_000,
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -31,15 +40,19 @@ export const launch = (more: string[] = []): Promise<Browser> =>
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      `--disable-features=${needless.join(",")}`,
       ...more,
     ],
   });
 
-/** The built page; built now when it is not there. */
-export function builtPage(): string {
-  const web = process.env.STEWARD_TEST_WEB ?? join(root, "dist", "web");
-  if (!existsSync(join(web, "index.html"))) spawnSync(process.execPath, [join(root, "scripts", "build.ts")], { stdio: "inherit" });
-  return web;
+/** One browser for the tests of a file, unless something is missing for them. */
+export function oneBrowser(without: string | false = skip): () => Browser {
+  const held: { browser?: Browser } = {};
+  before(async () => {
+    if (without === false) held.browser = await launch();
+  });
+  after(() => held.browser?.close());
+  return () => held.browser!;
 }
 
 export type PlaceOptions = NonNullable<Parameters<typeof openPlace>[0]>;
@@ -99,6 +112,26 @@ export async function say(page: Page, text: string): Promise<void> {
   await page.getByLabel("Message", { exact: true }).fill(text);
   if ((page.viewportSize()?.width ?? 0) < 500) await page.getByRole("button", { name: /^Send/ }).tap();
   else await page.keyboard.press("Enter");
+}
+
+export const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
+
+/** A picture for whoever wants to look. */
+export async function shot(page: Page, name: string): Promise<void> {
+  const folder = process.env.STEWARD_TEST_SHOTS;
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+}
+
+/** Whether anything is wider than the window. */
+export const overflows = (page: Page): Promise<boolean> =>
+  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+
+/** A table of calls that the page has of its own says what the gateway's says. */
+export function sameRoutes(paths: Partial<Record<keyof typeof routes, string>>): void {
+  for (const [name, path] of Object.entries(paths)) {
+    const route = routes[name as keyof typeof routes];
+    assert.equal(path, `${route.method} ${route.path}`);
+  }
 }
 
 /** Rules of axe that are broken seriously or critically: rule and first place. */

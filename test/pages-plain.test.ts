@@ -6,11 +6,12 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test, type TestContext } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { bubblewrapMissing } from "../src/computers/bubblewrap.ts";
-import { accessibility, launch, skip as noChromium } from "./pages-place.ts";
+import { accessibility, launch, oneBrowser, skip as noChromium } from "./pages-place.ts";
 import { openPlainPlace, type PlainPlace } from "./plain-place.ts";
 
 const skip = noChromium || ((await bubblewrapMissing()) ?? false);
-const options = { timeout: 90_000 };
+const options = { timeout: 180_000 };
+const browser = oneBrowser(skip);
 
 interface Seen {
   page: Page;
@@ -55,17 +56,12 @@ const downloaded = async (page: Page, press: () => Promise<void>): Promise<[stri
 
 describe("the plain page", { skip }, () => {
   let place: PlainPlace;
-  let browser: Browser;
   before(async () => {
     place = await openPlainPlace();
-    browser = await launch();
   });
-  after(async () => {
-    await browser.close();
-    await place.close();
-  });
+  after(() => place.close());
   const enter = async (t: TestContext, looks?: Looks): Promise<Seen> => {
-    const seen = await openAt(t, browser, await place.plain.claimLink(), looks);
+    const seen = await openAt(t, browser(), await place.plain.claimLink(), looks);
     await status(seen.page, "Connected: main");
     return seen;
   };
@@ -208,7 +204,7 @@ describe("the plain page", { skip }, () => {
   });
 
   test("without a sign-in there is a field for a token; a wrong one is told; signing out ends it", options, async (t) => {
-    const { page } = await openAt(t, browser, place.plain.url);
+    const { page } = await openAt(t, browser(), place.plain.url);
     await page.getByRole("heading", { name: "Come in" }).waitFor();
     const field = page.getByLabel(/paste a token/);
     await field.fill("stw_wrong");
@@ -241,7 +237,7 @@ describe("the plain page", { skip }, () => {
         const shots = process.env["STEWARD_TEST_SHOTS"];
         if (shots) await page.screenshot({ path: `${shots}/plain-${colorScheme}-${width}.png`, fullPage: width < 500 });
       }
-    const { page } = await openAt(t, browser, place.plain.url);
+    const { page } = await openAt(t, browser(), place.plain.url);
     await page.getByRole("heading", { name: "Come in" }).waitFor();
     assert.deepEqual(await accessibility(page), []);
     await page.keyboard.press("Tab");
@@ -252,12 +248,8 @@ describe("the plain page", { skip }, () => {
 describe("where OS-Agent's door is open", { skip }, () => {
   test("O-108 the plain page needs no sign-in, and the user is whoever is named", options, async (t) => {
     const place = await openPlainPlace({ config: { "auth.local": "open" } });
-    const browser = await launch();
-    t.after(async () => {
-      await browser.close();
-      await place.close();
-    });
-    const { page } = await openAt(t, browser, place.plain.url);
+    t.after(() => place.close());
+    const { page } = await openAt(t, browser(), place.plain.url);
     await status(page, "Connected: main");
     assert.equal(await page.getByLabel("User").inputValue(), "demo");
     await page.getByLabel("User").fill("grace");
@@ -281,13 +273,11 @@ describe("where OS-Agent's door is open", { skip }, () => {
       await once(server, "listening");
       const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
       const place = await openPlainPlace({ config: { "auth.local": "open", "server.origins": [origin] } });
-      const browser = await launch();
       t.after(async () => {
-        await browser.close();
         server.close();
         await place.close();
       });
-      const { page, complaints } = await openAt(t, browser, `${origin}/#${place.osAgent.port}`);
+      const { page, complaints } = await openAt(t, browser(), `${origin}/#${place.osAgent.port}`);
       await page.getByText("open", { exact: true }).waitFor();
       const call = { tool: "execute_terminal_command", input: { command: "printf returned > /return/out.txt" } };
       place.model.script(({ body }) =>

@@ -1,17 +1,11 @@
 // The page: who answers is seen and switched in the conversation, commands are completed and answered; by keyboard, for a screen reader, on a phone.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import { test } from "node:test";
 import { eventually } from "./gateway-place.ts";
-import { accessibility, launch, openPage, say, sessionOf, skip, talk, visit, type Visit } from "./pages-place.ts";
+import { accessibility, oneBrowser, openPage, say, sessionOf, skip, talk, visit, type Visit } from "./pages-place.ts";
 
-const options = { skip, timeout: 60_000 };
-const state: { browser?: Browser } = {};
-const browser = (): Browser => state.browser!;
-before(async () => {
-  if (!skip) state.browser = await launch();
-});
-after(() => state.browser?.close());
+const options = { skip, timeout: 120_000 };
+const browser = oneBrowser();
 
 async function leave({ context, strays, complaints }: Visit): Promise<void> {
   assert.deepEqual({ strays, complaints }, { strays: [], complaints: [] });
@@ -28,7 +22,7 @@ test("the switcher says what answers and why, and switches it for the session; t
   await panel.getByText("Now: compatible/test-1 by the engine loop (chosen for everybody)").waitFor();
   await panel.getByRole("radio", { name: "builtin/rules" }).check();
   await panel.getByRole("button", { name: "Switch" }).click();
-  await panel.getByText("Now: builtin/rules by the engine loop (engine chosen").waitFor();
+  await panel.getByText("Now: builtin/rules by the engine loop (chosen for this session)").waitFor();
   assert.equal((await place.client.call("sessions.get", { params: { id } })).model, "builtin/rules");
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Model: builtin/rules, chosen for this session" }).waitFor();

@@ -1,25 +1,20 @@
 // Transcripts on the page, at the document and in the conversation, and on the plain page. What is heard is transcripts.test.ts.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser } from "playwright-core";
+import { test } from "node:test";
 import { bubblewrapMissing } from "../src/computers/bubblewrap.ts";
 import { voiceServer, wav } from "../src/testing/voice-server.ts";
-import { launch, openPage, skip as noChromium, visit } from "./pages-place.ts";
+import { oneBrowser, openPage, skip as noChromium, visit } from "./pages-place.ts";
 import { openPlainPlace } from "./plain-place.ts";
 
-const held: { browser?: Browser } = {};
-before(async () => {
-  if (!noChromium) held.browser = await launch();
-});
-after(() => held.browser?.close());
+const browser = oneBrowser();
 const file = { name: "idea.wav", mimeType: "audio/wav", buffer: Buffer.from(wav()) };
 
-test("O-033 the page shows the transcript at its audio, and why there is none", { skip: noChromium, timeout: 60_000 }, async (t) => {
+test("O-033 the page shows the transcript at its audio, and why there is none", { skip: noChromium, timeout: 120_000 }, async (t) => {
   const server = await voiceServer("What was said.");
   t.after(() => server.close());
   const voice = { "voice.hear": "tape", "voice.providers": { tape: { kind: "openai", baseUrl: server.url } } };
   const place = await openPage(t, { config: { model: "builtin/rules", ...voice } });
-  const { page, context, complaints } = await visit(held.browser!, place, { path: "/computer" });
+  const { page, context, complaints } = await visit(browser(), place, { path: "/computer" });
   await page.getByRole("tab", { name: "Documents" }).click();
   const given = page.getByLabel("Documents to add");
   await given.setInputFiles(file);
@@ -38,7 +33,7 @@ test(
   "O-033 the plain page lists the transcript, and takes it for no other answer",
   {
     skip: noChromium || ((await bubblewrapMissing()) ?? false),
-    timeout: 60_000,
+    timeout: 120_000,
   },
   async (t) => {
     const server = await voiceServer("What was said.");
@@ -51,7 +46,7 @@ test(
     const voice = { "voice.hear": "tape", "voice.providers": { tape: { kind: "openai", baseUrl: server.url } } };
     const place = await openPlainPlace({ config: voice });
     t.after(() => place.close());
-    const context = await held.browser!.newContext();
+    const context = await browser().newContext();
     t.after(() => context.close());
     const page = await context.newPage();
     await page.goto(await place.plain.claimLink());

@@ -1,9 +1,7 @@
 // The usage page in a real Chromium: empty, with figures, an unknown price, the budget, allowing more, CSV; by keyboard, on a phone, in both themes.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { routes } from "../src/core/api.ts";
+import { test } from "node:test";
 import { dayKey, dayOf, note, type Row } from "../src/money/ledger.ts";
 import { nano } from "../src/money/prices.ts";
 import { personKey } from "../src/run/persons.ts";
@@ -12,27 +10,14 @@ import { zoneOf } from "../src/run/steward.ts";
 import { usagePaths } from "../src/web/usage-api.ts";
 import type { Place } from "./gateway-place.ts";
 import { OWNER } from "./harness.ts";
-import { accessibility, builtin, launch, openPage, say, skip, visit } from "./pages-place.ts";
+import { accessibility, builtin, button, oneBrowser, openPage, overflows, sameRoutes, say, shot, skip, visit } from "./pages-place.ts";
 
-const running: { browser?: Browser } = {};
-before(async () => {
-  if (!skip) running.browser = await launch();
-});
-after(() => running.browser?.close());
+const browser = oneBrowser();
 const options = { skip, timeout: 120_000 };
-const shots = process.env.STEWARD_TEST_SHOTS;
-const shot = async (page: Page, name: string): Promise<void> =>
-  void (shots && (await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true })));
-const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
-const overflows = (page: Page): Promise<boolean> =>
-  page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 const DAY_MS = 86_400_000;
 
 test("the page's table of calls about usage is the gateway's", () => {
-  for (const [name, path] of Object.entries(usagePaths)) {
-    const route = routes[name as keyof typeof usagePaths];
-    assert.equal(path, `${route.method} ${route.path}`);
-  }
+  sameRoutes(usagePaths);
 });
 
 /** Calls of three weeks, of two people, one model's price unknown. */
@@ -65,7 +50,7 @@ async function used({ composed: { steward } }: Place): Promise<void> {
 
 test("empty, then with what the first message used", options, async (t) => {
   const place = await openPage(t, builtin);
-  const { page, strays, complaints } = await visit(running.browser!, place);
+  const { page, strays, complaints } = await visit(browser(), place);
   await page.getByRole("link", { name: "Usage" }).click();
   await page.getByText("No model was asked yet.", { exact: false }).waitFor();
   await page.getByText("No ceiling is set for a day or a month.", { exact: false }).waitFor();
@@ -85,7 +70,7 @@ test("figures, chart, tables, unknown prices, the budget, allowing more, CSV", o
   await used(place);
   const { store } = place.composed.steward;
   const today = dayOf(Date.now(), zoneOf(place.composed.steward));
-  const owner = await visit(running.browser!, place, { path: "/usage" });
+  const owner = await visit(browser(), place, { path: "/usage" });
   const { page } = owner;
   await page.getByRole("row", { name: /anthropic\/claude-sonnet-4-5 \$3\.94 21 / }).waitFor();
   await page.getByRole("row", { name: /gateway\/some-new-model price unknown 5 / }).waitFor();
@@ -139,7 +124,7 @@ test("figures, chart, tables, unknown prices, the budget, allowing more, CSV", o
   assert.deepEqual([owner.strays, owner.complaints, await accessibility(page)], [[], [], []]);
 
   for (const theme of ["light", "dark"] as const) {
-    const phone = await visit(running.browser!, place, { width: 390, height: 800, path: "/usage", theme });
+    const phone = await visit(browser(), place, { width: 390, height: 800, path: "/usage", theme });
     await phone.page.getByRole("row", { name: /anthropic\/claude-sonnet-4-5/ }).waitFor();
     await shot(phone.page, `usage-phone-${theme}`);
     assert.deepEqual([await accessibility(phone.page), await overflows(phone.page)], [[], false]);

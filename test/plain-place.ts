@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openPlain, type PlainDoor } from "../src/gateway/plain/door.ts";
+import { builtPage } from "./built-page.ts";
 import { raw } from "./gateway-place.ts";
 import { openOsPlace, type OsPlace } from "./os-agent-place.ts";
-import { builtPage } from "./pages-place.ts";
 
 export interface PlainPlace extends OsPlace {
   plain: PlainDoor;

@@ -83,7 +83,7 @@ describe("the plain page's listener", { skip: missing }, () => {
       socket.on("unexpected-response", (_request, response) => resolve(response.statusCode));
       socket.on("error", () => {});
     });
-    assert.equal(status, 404);
+    assert.equal(status, 401);
   });
 
   test("the link signs in at this port: a cookie of its own name, once, and both halves are needed for a ticket", async () => {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { defaultPermissions } from "../src/run/permissions.ts";
 import { cacheable, commandsOf, everyCommand, glob, isUnder, refusedApp, refusedCommand, samePath } from "../src/run/policy.ts";
+import { computing } from "./took.ts";
 
 const rules = defaultPermissions().terminal.restrictions;
 
@@ -145,7 +146,7 @@ test("commands are found in wrappers, inner shells and what is fed to them", () 
 test("sudo is allowed where the restriction says so", () =>
   assert.equal(refusedCommand("sudo ls", { ...rules, allow_sudo: true }), undefined));
 
-test("any text is read without throwing, and in linear time", () => {
+test("any text is read without throwing, and in linear time", async () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 2000, unit: "binary" }), (line) => {
       commandsOf(line);
@@ -153,8 +154,7 @@ test("any text is read without throwing, and in linear time", () => {
     }),
     { numRuns: 500 },
   );
-  const begun = performance.now();
-  for (const line of [
+  const lines = [
     "$(".repeat(20_000) + '"'.repeat(20_000),
     "find . -exec ".repeat(5_000),
     "flock f ".repeat(5_000) + "-c x",
@@ -162,18 +162,16 @@ test("any text is read without throwing, and in linear time", () => {
     `echo '${"a;".repeat(50_000)}' | sh`,
     `"${"$(a)".repeat(30_000)}"`,
     `xargs ${"/..".repeat(50_000)} ${"-u ".repeat(50_000)}`,
-  ])
-    refusedCommand(line, rules);
-  assert.ok(performance.now() - begun < 2000);
+  ];
+  assert.ok((await computing(() => lines.forEach((line) => refusedCommand(line, rules)))) < 2000);
 });
 
-test("S-82 patterns of apps are matched in linear time, and not as regular expressions", () => {
+test("S-82 patterns of apps are matched in linear time, and not as regular expressions", async () => {
   assert.equal(glob("fire*", "firefox"), true);
   assert.equal(glob("?ire*x", "firefox"), true);
   assert.equal(glob("fire.*", "firefox"), false);
-  const begun = performance.now();
-  assert.equal(glob("*a".repeat(200), "a".repeat(199)), false);
-  assert.ok(performance.now() - begun < 500);
+  const took = await computing(() => assert.equal(glob("*a".repeat(200), "a".repeat(199)), false));
+  assert.ok(took < 500, `${took} ms`);
 });
 
 test("apps: the block list first, then the allow list, any case", () => {

@@ -9,8 +9,8 @@ import { sqlite } from "../src/stores/sqlite.ts";
 import { eventually } from "./gateway-place.ts";
 import { harness, temporary } from "./harness.ts";
 
-/** Milliseconds between the beginnings of looks. */
-async function gaps(seconds: number, count: number): Promise<number[]> {
+/** Milliseconds from the beginning to each look. */
+async function looks(seconds: number, count: number): Promise<number[]> {
   const at: number[] = [];
   const none = async (): Promise<never> => Promise.reject(new Error("nothing tells of changes here"));
   const computer = {
@@ -27,9 +27,10 @@ async function gaps(seconds: number, count: number): Promise<number[]> {
   });
   const lookout = openLookout(() => steward);
   try {
+    const began = performance.now();
     lookout.attend("owner");
-    await eventually(() => at.length > count, 20_000);
-    return at.slice(1).map((time, n) => time - at[n]!);
+    await eventually(() => at.length > count);
+    return at.map((time) => time - began);
   } finally {
     await lookout.close();
     await store.close();
@@ -39,10 +40,15 @@ async function gaps(seconds: number, count: number): Promise<number[]> {
 test("O-075 the interval is 5 seconds, or as the variable says; a shorter one is a shorter delay", async () => {
   const of = (env: Record<string, string>): number => openSettings({ home: temporary(), env }).config().notifications.pollSeconds;
   assert.deepEqual([of({}), of({ NOTIFICATION_POLL_INTERVAL: "0.25" })], [5, 0.25]);
-  const [often, seldom] = await Promise.all([gaps(0.1, 8), gaps(1.5, 2)]);
-  assert.ok(
-    seldom.every((gap) => gap > 1450),
-    String(seldom),
-  );
-  assert.ok(Math.min(...often) < 1450 && often.every((gap) => gap > 90), String(often));
+  const [often, seldom] = await Promise.all([looks(0.1, 8), looks(0.6, 2)]);
+  // One that a busy machine held up is not followed the later by the next: it counts how many there may have been by then.
+  for (const [all, ms] of [
+    [often, 100],
+    [seldom, 600],
+  ] as const)
+    assert.ok(
+      all.every((time, n) => time > 0.97 * ms * n),
+      String(all),
+    );
+  assert.ok(Math.min(...often.slice(1).map((time, n) => time - often[n]!)) < 580, String(often));
 });

@@ -1,11 +1,11 @@
 // A real Postgres for tests, from the binaries on this machine, in a temporary folder on a free port; or the one of STEWARD_TEST_PG.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { freePort } from "./free-port.ts";
 
 export interface Running {
   url: string;
@@ -75,6 +75,19 @@ export async function startPostgres({ fsync = false }: { fsync?: boolean } = {})
   };
 }
 
+/** Why pgvector is not to be had on this server, for `skip`; in CI that is an error. */
+export async function vectorMissing(server: Running | Skipped): Promise<string | false> {
+  if (server.skip !== undefined) return server.skip;
+  const client = new pg.Client(server.url);
+  await client.connect();
+  const { rowCount } = await client.query("SELECT FROM pg_available_extensions WHERE name = 'vector'");
+  await client.end();
+  if (rowCount) return false;
+  const why = "this Postgres has no pgvector (as root: sh scripts/pgvector.sh)";
+  if (process.env["CI"]) throw new Error(why);
+  return why;
+}
+
 function binaries(): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(delimiter);
   const debian = "/usr/lib/postgresql";
@@ -94,16 +107,8 @@ function unprivileged(): { uid: number; gid: number } | undefined {
   return user && { uid: Number(user[2]), gid: Number(user[3]) };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
-}
-
 async function reachable(url: string, child: ChildProcess): Promise<void> {
-  for (const deadline = Date.now() + 20_000; ; await sleep(30)) {
+  for (const deadline = Date.now() + 60_000; ; await sleep(30)) {
     if (child.exitCode !== null) throw new Error(`postgres ended with ${child.exitCode}`);
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
     client.on("error", () => {});

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
 import type { ProgramNeed } from "../src/core/workplace.ts";
 import { findNpm } from "../src/programs/npm.ts";
+import { checkPins } from "../src/programs/pins.ts";
 import { openPrograms } from "../src/programs/programs.ts";
+import { startFile } from "../src/programs/unpacked.ts";
 import type { Programs } from "../src/run/programs.ts";
 import { hasCode, type Code } from "../src/std/error.ts";
 import { noLog } from "../src/std/log.ts";
@@ -133,6 +135,71 @@ describe("programs", async () => {
     empty(programs);
   });
 
+  test("a package that needs a repository or a folder of this machine is not brought, and nothing of a clone is run", async () => {
+    const { programs } = opened();
+    const folder = temporary();
+    const ran = join(folder, "ran");
+    writeFileSync(
+      join(folder, "package.json"),
+      JSON.stringify({ name: "nest", version: "1.0.0", scripts: { prepare: "true" }, dependencies: { twig: `git+file://${folder}` } }),
+    );
+    writeFileSync(join(folder, ".npmrc"), "git=./evil.sh\n");
+    writeFileSync(join(folder, "evil.sh"), `#!/bin/sh\ntouch '${ran}'\nexec git "$@"\n`, { mode: 0o755 });
+    const who = ["-c", "user.name=t", "-c", "user.email=t@t"];
+    for (const words of [
+      ["init", "-q"],
+      ["add", "."],
+      [...who, "commit", "-qm", "one"],
+    ])
+      execFileSync("git", words, { cwd: folder });
+    for (const [version, from] of [
+      ["4.0.0", `git+file://${folder}`],
+      ["4.0.1", `file:${folder}`],
+    ] as const) {
+      registry.add({
+        name: "nest-agent",
+        version,
+        files: { "bin/nest.js": SCRIPT },
+        more: { bin: { nest: "bin/nest.js" }, dependencies: { nest: from } },
+      });
+      const nest = need({ name: "nest", package: "nest-agent", bin: "nest", version });
+      assert.match(await failure(programs.bring(nest), "denied"), /could not be brought: it needs what is not in the registry\./);
+    }
+    assert.equal(existsSync(ran), false);
+    empty(programs);
+  });
+
+  test("beside a known package no other version of a known one, none under its name, and no program that it does not name", async () => {
+    const sum = (letter: string): string => `sha512-${letter}`;
+    const known = { "jay-agent@1.0.0": sum("a"), "jay-native@1.0.0": sum("b"), "jay-alias@1.0.0-x": sum("c") };
+    const came = async (version: string, packages: Record<string, object>, named = "1.0.0"): Promise<string> => {
+      const folder = temporary();
+      const own = { "node_modules/jay-agent": { version, integrity: sum("a") } };
+      for (const [at, { version: one }] of Object.entries({ ...own, ...packages }) as [string, { version: string }][]) {
+        mkdirSync(join(folder, at, "bin"), { recursive: true });
+        const optional = at in own ? { optionalDependencies: { "jay-native": named } } : {};
+        writeFileSync(join(folder, at, "package.json"), JSON.stringify({ version: one, ...optional }));
+        writeFileSync(join(folder, at, "bin/jay"), Buffer.from("7f454c46", "hex"));
+      }
+      writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ packages: { "": {}, ...own, ...packages } }));
+      const jay = need({ name: "jay", package: "jay-agent", bin: "jay", version });
+      return checkPins(folder, jay, known)
+        .then(() => startFile(folder, jay))
+        .catch((error: unknown) => (hasCode(error, "unavailable") ? error.message : assert.fail(String(error))));
+    };
+    const at = (name: string, version: string, letter: string, more: object = {}) => ({
+      [`node_modules/${name}`]: { version, integrity: sum(letter), ...more },
+    });
+    assert.equal(await came("1.0.0", at("jay-native", "1.0.0", "b")), "node_modules/jay-native/bin/jay");
+    assert.match(await came("1.0.0", at("jay-native", "6.6.6", "z")), /jay-native 6\.6\.6 is not the one that Steward knows$/);
+    assert.match(await came("1.0.0", at("jay-words", "1.0.0", "z", { name: "other-words" })), /jay-words 1\.0\.0 is not the one/);
+    const alias = at("jay-alias", "1.0.0-x", "c", { name: "jay-agent" });
+    assert.equal(await came("1.0.0", { ...alias, ...at("words", "1.0.0", "z") }), "node_modules/jay-agent/bin/jay");
+    // The owner has chosen a version that nobody knows.
+    assert.equal(await came("2.0.0", at("jay-native", "6.6.6", "z"), "^6.0.0"), "node_modules/jay-native/bin/jay");
+    assert.match(await came("2.0.0", at("jay-native", "6.6.6", "z")), /needs version 1\.0\.0 of its program, and 6\.6\.6 came$/);
+  });
+
   test("no network, no such package or version, no such program in it, no npm: said plainly", async () => {
     const { programs } = opened({ npm_config_registry: "http://127.0.0.1:9" });
     const offline = await failure(programs.bring(need()), "unavailable");
@@ -179,7 +246,7 @@ describe("programs", async () => {
     programs.cancel("parrot");
     const start = performance.now();
     assert.match(await failure(same, "unavailable"), /^Bringing parrot-agent was given up/);
-    assert.ok(performance.now() - start < 3000);
+    assert.ok(performance.now() - start < 30_000);
     assert.deepEqual([processesWith(programs.folder), programs.bringing("parrot")?.state], [[], "failed"]);
     empty(programs);
     registry.tarballs.how = "given";

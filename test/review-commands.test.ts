@@ -4,7 +4,8 @@ import { after, before, test } from "node:test";
 import { holdsSecret, withoutSecrets } from "../src/commands/settings.ts";
 import type { Ask } from "../src/core/types.ts";
 import { opening } from "../src/run/asks.ts";
-import { receive } from "../src/run/inbox.ts";
+import { receive } from "../src/chats/receive.ts";
+import { inbound, keepingChannel } from "../src/testing/channel.ts";
 import { listUndo, undo, undoInSession } from "../src/run/undo.ts";
 import { commandsPlace, type CommandsPlace, owner } from "./commands-place.ts";
 
@@ -14,11 +15,11 @@ after(() => place.close());
 
 test("several commands of a chat that come once more are not run once more", async () => {
   const { steward } = place;
-  const sent: string[] = [];
-  steward.channels["post"] = { limits: { text: 10_000 }, send: async (_to, text) => `r${sent.push(text)}`, close: async () => {} };
+  const channel = keepingChannel();
+  const { sent } = channel;
+  steward.channels["post"] = channel;
   await steward.store.commit({ put: { "paired/post/ann": { person: "owner", role: "owner" } } });
-  const send = (key: string, text: string) =>
-    receive(steward, { key, from: "ann", to: { channel: "post", chat: "7" }, parts: [{ type: "text", text }] });
+  const send = (key: string, text: string) => receive(steward, inbound(key, "ann", { channel: "post", chat: "7" }, text));
   const all = [
     ["m1", "/config set zone Europe/Berlin"],
     ["m2", "/config set log.level debug"],

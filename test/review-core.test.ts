@@ -8,14 +8,15 @@ import host from "../src/computers/host.ts";
 import type { Computer } from "../src/core/computer.ts";
 import type { Engine, Host } from "../src/core/ports.ts";
 import { guard } from "../src/run/guard.ts";
-import { receive, say } from "../src/run/inbox.ts";
+import { receive } from "../src/chats/receive.ts";
+import { say } from "../src/run/inbox.ts";
 import { listSessions, makeSession, removeSession } from "../src/run/sessions.ts";
 import type { Steward } from "../src/run/steward.ts";
 import { openJournal } from "../src/run/journal.ts";
 import { undo } from "../src/run/undo.ts";
 import { startWorker } from "../src/run/worker.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
-import { keepingChannel } from "../src/testing/channel.ts";
+import { inbound, keepingChannel } from "../src/testing/channel.ts";
 import { scripted, type Said } from "../src/testing/scripted.ts";
 import { harness, OWNER, temporary } from "./harness.ts";
 import { plainOptions } from "../src/testing/computer-options.ts";
@@ -108,7 +109,7 @@ test("the same key from two places is two messages", async () => {
   for (const id of [session, other, other]) await say(steward, OWNER, { session: id, parts: said("page"), key: "1" });
   for (const channel of ["a", "b", "b"]) {
     await steward.store.commit({ put: { [`paired/${channel}/u`]: { person: "owner", role: "owner" } } });
-    await receive(steward, { key: "1", from: "u", to: { channel, chat: "7" }, parts: said(channel) });
+    await receive(steward, inbound("1", "u", { channel, chat: "7" }, channel));
   }
   await worker.drain();
   const { sessions } = await listSessions(steward, OWNER, {});

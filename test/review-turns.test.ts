@@ -4,7 +4,6 @@ import { test } from "node:test";
 import { toMessages } from "../src/core/history.ts";
 import type { Principal } from "../src/core/types.ts";
 import { answerAsk, openAsks } from "../src/run/asks.ts";
-import { split } from "../src/run/deliver.ts";
 import { cancelTurn, say } from "../src/run/inbox.ts";
 import { cancelKey } from "../src/run/jobs.ts";
 import { getSession, listSessions, makeSession, removeSession } from "../src/run/sessions.ts";
@@ -311,18 +310,6 @@ test("a list of sessions claims no number that it did not read, and hides what n
     ].sort(),
   );
   assert.equal((await getSession(one.steward, OWNER, one.session)).seq, (await one.log()).at(-1)!.seq);
-});
-
-test("a reply is never cut inside a character", () => {
-  const text = "a".repeat(9) + "😀".repeat(30);
-  for (const limit of [10, 11, 25]) {
-    const pieces = split(text, limit);
-    assert.ok(
-      pieces.every((piece) => piece.isWellFormed() && piece.length <= limit),
-      pieces.join("|"),
-    );
-    assert.equal(pieces.join(""), text);
-  }
 });
 
 test("a door may promise fewer rounds than the setting, never more", async () => {

@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "zod/mini";
+import { cutAt } from "../src/compaction/cut.ts";
+import { digest } from "../src/compaction/summary.ts";
 import type { Event, Stored } from "../src/core/events.ts";
 import { shorten, toMessages } from "../src/core/history.ts";
 import type { Message } from "../src/core/ports.ts";
-import { cutAt, digest, MOST_EVENTS, readWindow } from "../src/run/context.ts";
+import { MOST_EVENTS, readWindow } from "../src/run/context.ts";
 import { clearSession } from "../src/run/sessions.ts";
 import { OWNER } from "./harness.ts";
 import { down, said, start, stops, tool, words } from "./turns-place.ts";
@@ -88,6 +90,16 @@ test("the window reaches back to the oldest message that waits, however much was
   const window = await readWindow(one.steward, "old", { from: 0, seen: 0 });
   assert.equal(window.seen, first);
   assert.ok(window.log[0]!.seq <= waits);
+});
+
+test("a summary of what is cleared, which comes a moment later, is not read, nor summed up", () => {
+  const { log, put, message, end } = written();
+  const upTo = end("t", message("my secret is 1234"));
+  put({ type: "session.updated", cleared: true });
+  put({ type: "context.compacted", upTo, summary: "The secret is 1234.", by: "script/one" });
+  const last = end("t2", message("hello"));
+  assert.deepEqual(toMessages(log), [{ role: "user", parts: said("hello") }]);
+  assert.doesNotMatch(digest(log, last), /1234/);
 });
 
 test("what was cleared comes back in no digest, and counts as read", async () => {

@@ -1,27 +1,22 @@
 // The security rules about hosts, origins, cookies and the local address, one test each by its name. The other rules of the gateway are in rules-gateway.test.ts.
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { hostAllowed, hostName, isLoopback, originAllowed } from "../src/gateway/addresses.ts";
 import { openDoor } from "../src/gateway/door.ts";
 import { routes } from "../src/core/api.ts";
 import type { Route } from "../src/core/api-shapes.ts";
 import { parseConfig } from "../src/core/config.ts";
-import { bytes, openChat, openPlace, type Place, raw, signIn } from "./gateway-place.ts";
+import { bytes, openChat, openPlace, raw, signIn } from "./gateway-place.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 
-describe("rules of the doors", () => {
-  let place: Place;
-  let url: string;
-  let bearer: Record<string, string>;
-  before(async () => {
-    place = await openPlace({ config: { "server.origins": ["http://localhost:3000"], "server.hosts": ["steward.lan"] } });
-    url = place.gateway.url;
-    bearer = { authorization: `Bearer ${place.gateway.localToken}` };
-  });
-  after(() => place.close());
+const place = await openPlace({ config: { "server.origins": ["http://localhost:3000"], "server.hosts": ["steward.lan"] } });
+after(() => place.close());
+const { bearer } = place;
+const { url } = place.gateway;
 
+describe("rules of the doors", () => {
   const make = (headers: Record<string, string>) =>
     raw(url, { method: "POST", path: "/api/sessions", headers: { ...JSON_TYPE, ...headers }, body: "{}" });
   const refused = (headers: Record<string, string>, protocols: string[] = []) =>

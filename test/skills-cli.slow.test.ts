@@ -63,10 +63,13 @@ test("skills are added from a folder, an archive and a repository, checked, turn
   const commit = execFileSync("git", ["rev-parse", "HEAD"], { cwd: repo }).toString().trim();
   const added = await cli.json<{ commit: string; skill: { from: string } }>(["skills", "add", repo, "--git", "--json"]);
   assert.deepEqual([added.commit, added.skill.from], [commit, `${repo}#${commit}`]);
+  assert.match((await cli.run(["skills", "add", repo, "--git", "--sha256", sum])).err, /--sha256 goes with an archive/);
   appendFileSync(join(cli.home, "skills", "owner", "brew", "SKILL.md"), "More.\n");
+  writeFileSync(join(cli.home, "skills", "owner", "brew", "scripts", "run.sh"), "cat notes\n");
   assert.match((await cli.run(["skills", "list"])).out, /brew\s+changed/);
   const shown = await cli.run(["skills", "show", "brew"]);
   assert.ok(/changed SKILL\.md/.test(shown.out) && /^\+ More\.$/m.test(shown.out));
+  assert.match(shown.out, /^— scripts\/run\.sh\ncat notes$/m);
   assert.equal((await cli.run(["skills", "enable", "brew", "--yes"])).out, "brew: enabled.\n");
   assert.equal((await cli.run(["skills", "disable", "echo"])).out, "echo: disabled.\n");
   const removed = await cli.run(["skills", "remove", "brew"]);

@@ -1,7 +1,7 @@
 // The routes of skills and identity: who may do what, what is refused before anything is read, and that a skill brings no route.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect, type Client } from "../src/client/client.ts";
@@ -33,6 +33,29 @@ test("S-104 an archive whose hash is another is refused before it is unpacked, a
   assert.deepEqual([skill?.id, skill?.state, skill?.from, skill?.problems], ["person:brew", "enabled", "brew.tar", []]);
   assert.deepEqual(readdirSync(join(place().home, "skills", "mia")), ["brew"]);
   await assert.rejects(mia.call("skills.add", { body: bytes }), { code: "conflict" });
+});
+
+test("what a skill brings beside its text can be read before it is turned on, as its hash has it", async () => {
+  const owner = place().client;
+  const at = (path: string): string => join(place().home, "skills", "owner", "press", path);
+  const file = (path: string, text: string) => ({ path: `press/${path}`, bytes: new TextEncoder().encode(text) });
+  const main = skillFile({ name: "press", description: "Presses.", body: "Run run.sh." });
+  await owner.call("skills.add", {
+    body: tarOf([file("SKILL.md", main), file("run.sh", "echo hi\n"), file("logo.png", "\0png")]),
+    query: {},
+  });
+  const shown = () => owner.call("skills.get", { params: { id: "press" } });
+  assert.deepEqual((await shown()).texts, { "run.sh": "echo hi\n" });
+  writeFileSync(at("run.sh"), "cat ~/notes\n");
+  const { skill, texts, diff } = await shown();
+  assert.deepEqual([skill.state, texts, diff.filter(({ kind }) => kind !== "same")], ["changed", { "run.sh": "cat ~/notes\n" }, []]);
+  assert.deepEqual(
+    skill.files.filter(({ changed }) => changed).map(({ path }) => path),
+    ["run.sh"],
+  );
+  writeFileSync(at("long.txt"), "x".repeat(6_000_000)); // more than any file of a skill may be
+  assert.deepEqual([(await shown()).skill.state, (await shown()).texts], ["invalid", {}]);
+  await owner.call("skills.remove", { params: { id: "press" } });
 });
 
 test("members have skills and files of their own; repositories, personalities and SOUL.md are the owner's; guests add nothing", async () => {

@@ -1,15 +1,17 @@
 // Skills: the format, the scanner, archives and repositories, pins, states, and what the instructions and the tool say of them.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { setInterval } from "node:timers/promises";
 import { deflateRawSync, gzipSync, crc32 } from "node:zlib";
 import type { Principal } from "../src/core/types.ts";
 import { undo } from "../src/run/undo.ts";
 import { unpack } from "../src/skills/archive.ts";
 import { checkout } from "../src/skills/checkout.ts";
 import type { Files } from "../src/skills/files.ts";
+import { handOn } from "../src/skills/hand.ts";
 import { addSkill, chosen, findSkill, newSkill, removeSkill, turnSkill } from "../src/skills/install.ts";
 import { openOwn } from "../src/skills/own.ts";
 import { scan } from "../src/skills/scan.ts";
@@ -18,6 +20,7 @@ import { skillLines, skillsOf, useSkill } from "../src/skills/skills.ts";
 import { workspaceOf } from "../src/skills/state.ts";
 import { tarOf } from "../src/client/tar.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
+import { processesWith } from "../src/testing/computer.ts";
 import { scripted } from "../src/testing/scripted.ts";
 import { harness, OWNER, temporary } from "./harness.ts";
 
@@ -49,10 +52,10 @@ async function start(more: { bundled?: string } = {}) {
   return { steward, home, put, states };
 }
 
-test("a head has exactly six keys, a name that is its folder's, and a description", () => {
+test("a head has exactly six keys, a name that is its folder's, and a description", async () => {
   const read = (head: string, folder = "pdf-forms") => readSkillText(`---\n${head}\n---\nBody\n`, folder);
   assert.deepEqual(
-    read(
+    await read(
       "name: pdf-forms\ndescription: >\n  Fills forms.\n  Use for PDFs.\nlicense: MIT\ncompatibility: needs python\nmetadata:\n  version: 1\nallowed-tools: Bash(git:*) Read",
     ),
     {
@@ -75,8 +78,8 @@ test("a head has exactly six keys, a name that is its folder's, and a descriptio
     ["a: &x [1]\nb: [*x, *x]", /not valid YAML/],
     ["- a", /no keys/],
   ];
-  for (const [head, problem] of wrong) assert.match(read(head).problems.join("; "), problem, head);
-  assert.match(readSkillText("# no head", "x").problems[0]!, /must begin with a head/);
+  for (const [head, problem] of wrong) assert.match((await read(head)).problems.join("; "), problem, head);
+  assert.match((await readSkillText("# no head", "x")).problems[0]!, /must begin with a head/);
 });
 
 test("the bundled skills are valid, ask for nothing that is blocked, and T-132 echo and time are among them", async () => {
@@ -310,6 +313,18 @@ test("S-104 a repository is fetched at one commit, and nothing of it, or of the 
   await assert.rejects(checkout(join(outer, "none")), { code: "unavailable" });
 });
 
+test("a repository that never answers is given up after its time, with all that git started", { timeout: 60_000 }, async (t) => {
+  const folder = temporary();
+  for (const name of ["objects", "refs"]) mkdirSync(join(folder, name));
+  execFileSync("mkfifo", [join(folder, "HEAD")]); // whoever opens it waits for ever
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const given = checkout(folder).catch((error: unknown) => error);
+  for await (const _ of setInterval(10)) if (processesWith(folder).some((line) => /upload-pack/.test(line))) break;
+  t.mock.timers.tick(60_000);
+  assert.match(String(await given), /git could not fetch it: it took too long/);
+  for await (const _ of setInterval(10)) if (processesWith(folder).length === 0) break;
+});
+
 test("S-105 a repository with a link in it is refused as a whole", async () => {
   const folder = temporary();
   repository(join(folder, "r"));
@@ -407,6 +422,35 @@ test("T-135 add, disable, enable, replace, remove and undo: the list shows each 
   assert.equal((await states())["workspace:mine"], "enabled");
   await undo(steward, OWNER);
   assert.equal((await states())["workspace:mine"], undefined);
+});
+
+test("a skill that can't be moved away stays off, and what waited is not on because of it; to another disk it is copied", async (t) => {
+  const { steward, put, states, home } = await start();
+  const computer = await steward.computer(OWNER);
+  put("mine", { "SKILL.md": skillOf("mine") });
+  await skillsOf(steward, OWNER);
+  await steward.own.during(OWNER, computer, async () => put("mine", { "SKILL.md": skillOf("mine", "Changed.") }));
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  mkdirSync(steward.home, { recursive: true });
+  writeFileSync(join(steward.home, "kept"), "no folder");
+  await assert.rejects(removeSkill(steward, OWNER, "mine"));
+  assert.deepEqual(await states(), { "workspace:mine": "changed" });
+  rmSync(join(steward.home, "kept"));
+  const removed = await removeSkill(steward, OWNER, "mine");
+  assert.deepEqual(await states(), {});
+  await undo(steward, OWNER, removed.undo);
+  assert.deepEqual(await states(), { "workspace:mine": "changed" });
+
+  const other = "/dev/shm";
+  if (!existsSync(other) || statSync(other).dev === statSync(home).dev) return t.diagnostic("There is no other disk here");
+  const away = mkdtempSync(join(other, "steward-test-"));
+  t.after(() => rmSync(away, { recursive: true, force: true }));
+  mkdirSync(join(home, "from/sub"), { recursive: true });
+  writeFileSync(join(home, "from/sub/run.sh"), "echo hi", { mode: 0o700 });
+  await (await handOn(steward, OWNER, "person")).move(join(home, "from"), join(away, "a/to"));
+  const moved = join(away, "a/to/sub/run.sh");
+  assert.deepEqual([readFileSync(moved, "utf8"), statSync(moved).mode & 0o777], ["echo hi", 0o700]);
+  assert.deepEqual([existsSync(join(home, "from")), readdirSync(join(away, "a"))], [false, ["to"]]);
 });
 
 test("scripts of a skill lie in the person's computer, made anew at each reading, and a link in their way is not followed", async () => {

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
 const waiting = new Map();
-const state = { next: 1000, cancelled: () => {} };
+const state = { next: 1000, cancelled: () => {}, steered: () => {} };
 const ask = (method, params) =>
   new Promise((resolve) => {
     waiting.set(state.next, resolve);
@@ -53,8 +53,43 @@ async function prompt({ sessionId, prompt: parts }) {
     return { stopReason: "end_turn" };
   }
   if (last === "slow") {
+    const steered = new Promise((resolve) => (state.steered = resolve));
     tell("agent_message_chunk", chunk("Working. "));
-    await pause(has("--steer") ? 900 : 100);
+    await (has("--steer") ? steered : pause(100));
+    return { stopReason: "end_turn" };
+  }
+  const options = [
+    { optionId: "a", name: "Always", kind: "allow_always" },
+    { optionId: "o", name: "Once", kind: "allow_once" },
+    { optionId: "n", name: "No", kind: "reject_once" },
+  ];
+  if (last === "outrun") {
+    const call = { toolCallId: "t1", title: "echo one", kind: "execute", status: "pending", rawInput: { command: "echo one" } };
+    tell("agent_thought_chunk", chunk("We", "m0"));
+    tell("tool_call", call);
+    const asked = ask("session/request_permission", { sessionId, toolCall: call, options });
+    await pause(30);
+    tell("agent_thought_chunk", chunk("ll", "m0"));
+    await pause(30);
+    tell("agent_message_chunk", chunk("I look.", "m0"));
+    await asked;
+    tell("tool_call_update", { toolCallId: "t1", status: "completed" });
+    return { stopReason: "end_turn" };
+  }
+  if (last === "again") {
+    for (const call of [
+      { title: "steward_remind", kind: "other", rawInput: { at: 9 } },
+      { title: "echo one", kind: "execute", rawInput: { command: "echo one" } },
+      { title: "echo two # mcp__steward__remind", kind: "execute", rawInput: { command: "echo two # mcp__steward__remind" } },
+      { title: "steward_remind", kind: "execute", rawInput: { command: "steward_remind" } },
+      { name: "mcp__other__do", title: "steward_remind", kind: "other", rawInput: { at: 1 } },
+    ]) {
+      const toolCall = { toolCallId: "same", status: "pending", ...call };
+      tell("tool_call", { ...toolCall, rawInput: {} });
+      const { outcome } = await ask("session/request_permission", { sessionId, toolCall, options });
+      tell("tool_call_update", { toolCallId: "same", status: "completed", rawOutput: outcome.optionId, content: [null] });
+      tell("tool_call_update", { toolCallId: "same", rawOutput: "late news" });
+    }
     return { stopReason: "end_turn" };
   }
   if (last === "work") {
@@ -69,11 +104,6 @@ async function prompt({ sessionId, prompt: parts }) {
     tell("agent_message_chunk", chunk("I look.", "m1"));
     tell("tool_call", { toolCallId: "t1", title: "echo one", kind: "execute", status: "pending", rawInput: {} });
     const call = { toolCallId: "t1", title: "echo one", rawInput: { command: "echo one" } };
-    const options = [
-      { optionId: "a", name: "Always", kind: "allow_always" },
-      { optionId: "o", name: "Once", kind: "allow_once" },
-      { optionId: "n", name: "No", kind: "reject_once" },
-    ];
     const { outcome } = await ask("session/request_permission", { sessionId, toolCall: call, options });
     if (outcome.optionId === "o") {
       tell("tool_call_update", {
@@ -130,6 +160,7 @@ const answers = {
   "session/prompt": prompt,
   "_session/steering": async ({ sessionId, prompt: parts }) => {
     update(sessionId)("agent_message_chunk", chunk(`Meanwhile: ${parts[0].text}. `));
+    state.steered();
     return { outcome: "injected" };
   },
 };

@@ -80,7 +80,7 @@ export async function viewOf(store: Store): Promise<unknown> {
 
 function apply(
   state: State,
-  { once, erase = [], lease, put = {}, merge = {}, add = {}, drop = [], jobs = [], events = [] }: Commit,
+  { once, erase = [], lease, put = {}, merge = {}, add = {}, drop = [], jobs = [], sooner, events = [] }: Commit,
   at: number,
 ): Stored[] {
   if (once !== undefined) state.once.push(once);
@@ -90,6 +90,7 @@ function apply(
     state.said = state.said.filter((one) => one.session !== session);
   }
   if (lease) settle(state, lease, at);
+  if (sooner) for (const job of state.jobs) if (!sooner.but.includes(job.kind)) job.runAt = Math.min(job.runAt, sooner.by);
   Object.assign(state.docs, structuredClone(put));
   for (const key of new Set([...Object.keys(merge), ...Object.keys(add)])) {
     if (!(key in state.docs)) state.docs[key] = {};
@@ -158,6 +159,7 @@ const parts = {
   jobs: fc.array(fc.record({ id: jobId, kind: one("k", "q"), lane: one("l1", "l2"), runAt: ahead, data: fc.jsonValue({ maxDepth: 1 }) }), {
     maxLength: 2,
   }),
+  sooner: fc.record({ by: ahead, but: fc.subarray(["k", "q"]) }),
 };
 const then = fc.oneof(fc.constant("done" as const), fc.record({ keepMs: one(1, 8) }), fc.record({ retryAt: ahead }));
 const lease = fc.record({ job: jobId, epoch: one(1, 1, 1, 2, 3), then });
@@ -184,6 +186,7 @@ export const commands: fc.Arbitrary<Command[]> = fc
 export const timed = (change: Commit, at: number): Commit => ({
   ...change,
   ...(change.jobs ? { jobs: change.jobs.map((job) => ({ ...job, runAt: at + (job.runAt ?? 0) })) } : {}),
+  ...(change.sooner ? { sooner: { ...change.sooner, by: at + change.sooner.by } } : {}),
   ...(typeof change.lease?.then === "object" && "retryAt" in change.lease.then
     ? { lease: { ...change.lease, then: { retryAt: at + change.lease.then.retryAt } } }
     : {}),

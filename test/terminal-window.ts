@@ -53,7 +53,7 @@ export async function openWindow(
     text: () => Buffer.concat(pieces).toString("utf8"),
     type: (text) => socket.send(Buffer.from(text as string)),
     say: (frame) => socket.send(typeof frame === "string" ? frame : JSON.stringify(frame)),
-    async until(holds, ms = 10_000) {
+    async until(holds, ms = 60_000) {
       const done = Promise.withResolvers<void>();
       const look = (): void => void (holds() && done.resolve());
       looks.add(look);

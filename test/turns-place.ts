@@ -66,12 +66,12 @@ export type Started = Awaited<ReturnType<typeof start>>;
 export const stops = async (one: Started): Promise<string[]> => (await one.ends()).map(({ stop }) => stop);
 
 export async function until<T>(look: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  for (let tries = 0; tries < 1000; tries++) {
+  for (const end = Date.now() + 60_000; Date.now() < end;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  throw new Error("It did not happen within five seconds");
+  throw new Error("It did not happen within a minute");
 }
 export const asked = (one: Started, who = OWNER) => until(async () => (await openAsks(one.steward, who))[0]);
 

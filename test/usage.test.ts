@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { LanguageModelV4StreamPart } from "@ai-sdk/provider";
 import type { LanguageModelV4 } from "../src/core/ports.ts";
-import { dayKey, dayOf, monthKey, type Row, rowKey, sessionDayKey, sessionSumKey, turnSumKey } from "../src/money/ledger.ts";
+import { dayKey, dayOf, hold, monthKey, newHeld, type Row, rowKey, sessionDayKey, sessionSumKey, turnSumKey } from "../src/money/ledger.ts";
 import { costOf, type Price, priceOf, worstOf } from "../src/money/prices.ts";
 import { usageText } from "../src/money/state.ts";
-import { everUsed, usage } from "../src/money/sums.ts";
+import { type By, everUsed, rowsOf, usage } from "../src/money/sums.ts";
 import { meterFor } from "../src/run/meter.ts";
 import { metered, tokensOf } from "../src/run/metered.ts";
-import { eraseSession, removeSession } from "../src/run/sessions.ts";
+import { eraseSession } from "../src/run/erasure.ts";
+import { removeSession } from "../src/run/sessions.ts";
+import { embedder } from "../src/search/meaning.ts";
 import { StewardError } from "../src/std/error.ts";
 import { sqlite } from "../src/stores/sqlite.ts";
 import agentTools from "../src/tools/agents.ts";
@@ -195,6 +197,89 @@ test("what an engine says that it cost wins over a price that is not known, and 
   await place.close();
 });
 
+test("what only an engine says that it cost is in every answer; calls without a price are known where they were counted", async () => {
+  const place = await moneyPlace({ config: { prices: {} } });
+  const { steward } = place;
+  const spender = { principal: OWNER, session: "ses_1", turn: "trn_1", engine: "acp" };
+  await meterFor(steward, spender).reported!(1.5, "acp/own");
+  const ask = async (by: By, person?: string): Promise<unknown[]> =>
+    (await usage(steward, { person, by, from: TODAY, to: "2026-11-22" })).rows.map(({ key, requests, cost, unknown }) => [
+      key,
+      requests,
+      cost,
+      unknown,
+    ]);
+  for (const [by, key] of Object.entries({ day: TODAY, model: "acp/own", engine: "acp", person: "owner", session: "ses_1" }))
+    assert.deepEqual(await ask(by as By, "owner"), [[key, 0, 1.5, 0]], by);
+  assert.deepEqual(await ask("person"), [["owner", 0, 1.5, 0]]);
+  const rows = [];
+  for await (const some of rowsOf(steward, { person: "owner", from: TODAY, to: TODAY })) rows.push(...some);
+  assert.deepEqual(
+    rows.map(({ cost, reported }) => [cost, reported]),
+    [[1_500_000_000, true]],
+  );
+  assert.equal(await steward.money.turnCost(OWNER, "trn_1"), 1.5);
+  const meter = meterFor(steward, { ...spender, turn: "trn_2" });
+  for (const model of ["open/small", "open/small", "open/big"])
+    await (await meter({ model, input: 10, output: 10 })).settle({ input: 10, output: 10 });
+  place.clock.at += 86_400_000;
+  await meter.reported!(0.001, "open/big");
+  assert.deepEqual(await ask("day", "owner"), [
+    [TODAY, 3, 1.5, 0],
+    ["2026-11-22", 0, 0.001, 0],
+  ]);
+  assert.deepEqual(await ask("model"), [
+    ["acp/own", 0, 1.5, 0],
+    ["open/big", 1, 0.001, 0],
+    ["open/small", 2, 0, 0],
+  ]);
+  assert.equal(await steward.money.turnCost(OWNER, "trn_2"), 0.001);
+  await place.close();
+});
+
+test("a reservation of no turn whose process is gone counts as its worst once it is older than any call lasts", async () => {
+  const place = await moneyPlace({ config: { "budget.person": { month: 1 } } });
+  const left = (person: string) =>
+    hold(
+      place.steward,
+      newHeld(
+        place.steward,
+        { person, session: `ses_${person}`, turn: "", engine: "compaction" },
+        { day: TODAY, model: "script/one", input: 1, output: 1, worst: 300_000_000 },
+      ),
+    );
+  await left("owner");
+  await left("ben");
+  place.clock.at += 5 * 86_400_000;
+  await place.turn("hi");
+  const month = (person: string) => sums(place.store, monthKey(person, "2026-11"));
+  assert.deepEqual([(await month("owner"))["held"], (await month("owner"))["cost"]], [0, 300_000_000 + CALL]);
+  assert.equal((await month("ben"))["held"], 300_000_000);
+  await usage(place.steward, { by: "day", from: "2026-11-01", to: "2026-11-30" });
+  assert.deepEqual([(await month("ben"))["held"], (await month("ben"))["cost"]], [0, 300_000_000]);
+  await place.close();
+});
+
+test("what another process has reserved for a day's index of meanings is left to it", async () => {
+  const config = { "memory.embedding": "near/embed", prices: { "near/embed": { input: 1000, output: 0 } } };
+  const one = await moneyPlace({ config });
+  const two = await moneyPlace({ config, store: one.store });
+  for (const { steward } of [one, two]) steward.models.embed = async (_name, texts) => texts.map(() => Array.from({ length: 8 }, () => 1));
+  const { embed } = (await embedder(one.steward, "owner"))!;
+  const answer = Promise.withResolvers<number[][]>();
+  const asked = Promise.withResolvers<void>();
+  one.steward.models.embed = () => (asked.resolve(), answer.promise);
+  const asking = embed(["grass ".repeat(100)]);
+  await asked.promise;
+  await embedder(two.steward, "owner");
+  answer.reject(new Error("It never reached the model"));
+  await assert.rejects(asking);
+  const { requests, held } = await sums(one.store, dayKey("owner", TODAY));
+  assert.deepEqual([requests, held], [2, 0]);
+  await two.close();
+  await one.close();
+});
+
 const part = (delta: string): LanguageModelV4StreamPart => ({ type: "text-delta", id: "1", delta });
 const finish = (input?: number, output?: number): LanguageModelV4StreamPart => ({
   type: "finish",
@@ -233,12 +318,13 @@ function streaming(parts: LanguageModelV4StreamPart[], then: "end" | "hang" | Er
 async function counted(
   model: LanguageModelV4,
   read: (stream: ReadableStream<LanguageModelV4StreamPart>) => Promise<void>,
+  abortSignal?: AbortSignal,
 ): Promise<unknown[]> {
   const place = await moneyPlace({ config: { prices: { "script/one": { input: 1, output: 1 } } } });
   const meter = meterFor(place.steward, { principal: OWNER, session: "s", turn: "t", engine: "loop" });
   const opened = metered({ ...(await place.steward.models.open("script/one")), model }, "script/one", meter);
   const prompt = [{ role: "user" as const, content: [{ type: "text" as const, text: "x".repeat(180) }] }];
-  await (async () => read((await opened.model.doStream({ prompt })).stream))().catch(() => {});
+  await (async () => read((await opened.model.doStream({ prompt, ...(abortSignal ? { abortSignal } : {}) })).stream))().catch(() => {});
   const rows = (await place.store.list(rowKey("owner", TODAY, ""))).map(({ value }) => value as Row);
   assert.equal(await held(place.store), 0);
   await place.close();
@@ -268,6 +354,18 @@ test("one that breaks, or says nothing of it, with what was sent and received; w
   assert.deepEqual(await counted(streaming([], { refused: Object.assign(new Error("reset"), { code: "ECONNRESET" }) }), drain), [
     { ...some, output: 1000 },
   ]);
+});
+
+test("one that is stopped before anything came counts the time in which the model may have thought", async () => {
+  const stop = new AbortController();
+  const model = streaming([], "hang");
+  model.doStream = async () => {
+    setTimeout(() => stop.abort(), 50);
+    await new Promise((_, reject) => void stop.signal.addEventListener("abort", () => reject(new Error("stopped"))));
+    throw new Error("not here");
+  };
+  const [{ output, assumed } = {}] = (await counted(model, drain, stop.signal)) as { output?: number; assumed?: boolean }[];
+  assert.ok(output! >= 12 && output! < 1000 && assumed, String(output));
 });
 
 test("what surely never reached the model, or was refused there, costs nothing", async () => {

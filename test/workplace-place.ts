@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { compose, type Composed } from "../src/compose.ts";
 import type { Principal } from "../src/core/types.ts";
 import type { ProgramNeed } from "../src/core/workplace.ts";
-import { openWorkplace, type OpenWorkplace } from "../src/run/workplace.ts";
+import { openWorkplace, type OpenWorkplace, type WorkplaceOrder } from "../src/run/workplace.ts";
 import { OWNER, temporary } from "./harness.ts";
 
 export const NEED: ProgramNeed = {
@@ -19,7 +19,7 @@ export const NEED: ProgramNeed = {
 export interface StewardPlace extends Composed {
   home: string;
   /** A workplace for a turn of its own. */
-  place(how?: { who?: Principal; signal?: AbortSignal; engine?: string }): Promise<OpenWorkplace>;
+  place(how?: { who?: Principal; signal?: AbortSignal; engine?: string; call?: WorkplaceOrder["call"] }): Promise<OpenWorkplace>;
 }
 
 export async function stewardPlace(config: Record<string, unknown>, home: string = temporary()): Promise<StewardPlace> {
@@ -38,15 +38,16 @@ export default { name: "parrot", config, programs: () => [${JSON.stringify(NEED)
   return {
     ...composed,
     home,
-    place({ who = OWNER, signal = new AbortController().signal, engine = "parrot" } = {}) {
+    place({ who = OWNER, signal = new AbortController().signal, engine = "parrot", call = succeeds } = {}) {
       const turn = `trn_${++count.turns}`;
       const scope = { principal: who, session: "ses_1", turn, signal, log: async () => [], emit: async () => {}, live: () => {} };
       const meter = async () => ({ settle: async () => {} });
-      const call = async () => ({ success: true, output: null, error: null });
       return openWorkplace(composed.steward, { scope, engine, model: "builtin/rules", meter, tools: [], call });
     },
   };
 }
+
+const succeeds: WorkplaceOrder["call"] = async () => ({ success: true, output: null, error: null });
 
 /** Puts a program where one that was brought from npm lies. */
 export function plant(folder: string, script: string, version: string = NEED.version): void {

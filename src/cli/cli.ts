@@ -21,6 +21,8 @@ export interface CliHost {
     logLevel?: string;
     osAgent?: { host?: string; port?: number };
     webchat?: { soft?: boolean };
+    engine?: string;
+    channels?: string[];
   }): Promise<Serving>;
   /** The whole of Steward in this process without a listener, for one command when no server runs. */
   embed(work: boolean): Promise<{ fetch(request: Request): Promise<Response>; close(): Promise<void> }>;
@@ -29,15 +31,20 @@ export interface CliHost {
   /** The running server of this home, checked to be alive (pid and start time), or undefined. */
   running(): Promise<{ url: string; token: string; pid: number } | undefined>;
 }
+/** A Steward that answers. */
 export interface Serving {
   url: string;
   claimUrl: string;
+  /** The same for the plain page, when it is open. */
   plainClaimUrl?: string;
   warnings: string[];
+  /** Who answers where nothing else was chosen. */
+  model: string;
   sandbox: string;
   /** Addresses of further doors, by name. */
   doors: Record<string, string>;
   close(): Promise<void>;
+  /** Resolves when it has stopped, whoever asked for it. */
   closed: Promise<void>;
 }
 

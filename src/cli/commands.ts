@@ -18,7 +18,16 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./commands/documents.ts")).documents,
   },
   notify: { summary: "tell the agent something, as a program", load: async () => (await import("./commands/notify.ts")).notify },
+  notices: {
+    summary: "what you were told, and how you want to be told",
+    load: async () => (await import("./commands/notices.ts")).notices,
+  },
   memory: { summary: "what the agent knows of you, and changing it", load: async () => (await import("./commands/memory.ts")).memory },
+  cron: {
+    summary: "what is done later or again: add, list, pause, history",
+    load: async () => (await import("./commands/cron.ts")).cron,
+  },
+  heartbeat: { summary: "what HEARTBEAT.md says is done by itself", load: async () => (await import("./commands/heartbeat.ts")).heartbeat },
   skills: {
     summary: "what Steward has learned to do: list, add, check, turn on",
     load: async () => (await import("./commands/skills.ts")).skills,
@@ -29,6 +38,11 @@ export const commands: Record<string, Entry> = {
   },
   context: { summary: "what a turn sends to the model, in tokens", load: async () => (await import("./commands/context.ts")).context },
   agents: { summary: "the helper agents of a session", load: async () => (await import("./commands/agents.ts")).agents },
+  channels: {
+    summary: "chat apps: connect, let people in, what was not delivered",
+    load: async () => (await import("./commands/channels.ts")).channels,
+  },
+  tasks: { summary: "agents that work in the background, and teams", load: async () => (await import("./commands/tasks.ts")).tasks },
   "os-agent": {
     summary: "start with the WebSocket of OS-Agent's programs",
     load: async () => (await import("./commands/os-agent.ts")).osAgent,

@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type Client, connect } from "../client/client.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import type { CliHost } from "./cli.ts";
+import type { Output } from "./output.ts";
 
 export interface Connection {
   client: Client;
@@ -35,6 +36,11 @@ export async function withClient<T>(host: CliHost, use: (client: Client, connect
   } finally {
     await connection.close();
   }
+}
+
+/** Says that what was just asked for waits, when no server is there to do it. */
+export function saysThatItWaits(out: Output, { embedded }: Connection): void {
+  if (embedded) out.note("Steward is not running, so this waits: steward start begins with it.");
 }
 
 /** An id as it was typed: whole, or the beginning or end of exactly one. Throws not_found and invalid. */

@@ -15,6 +15,7 @@ import { bold, dim, red, yellow } from "./output.ts";
 import { choices, questionLines, readAnswer } from "./question.ts";
 import { openCompletion } from "./slash-completion.ts";
 import { openTeller, type Teller } from "./tell.ts";
+import { markOf } from "./words.ts";
 
 export interface Dialog {
   host: CliHost;
@@ -141,7 +142,7 @@ function onStored(talk: Dialog, { event }: Stored, past = false): void {
   } = talk;
   switch (event.type) {
     case "message.received":
-      if (past || !talk.mine.has(event.key ?? "")) screen.print(dim(`${event.source ? "Notification: " : "› "}${textOf(event.parts)}`));
+      if (past || !talk.mine.has(event.key ?? "")) screen.print(dim(`${markOf(event.source)}${textOf(event.parts)}`));
       return;
     case "turn.started":
       talk.running = true;

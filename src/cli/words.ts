@@ -1,4 +1,9 @@
-// Times in words, for people.
+// Times and senders in words, for people.
+import { isData, type Source } from "../core/events.ts";
+
+/** What stands before a message: who said it. */
+export const markOf = (source: Source | undefined): string =>
+  source === undefined || source === "forwarded" ? "› " : isData(source) ? "Notification: " : "Schedule: ";
 
 /** 93,000 → "1 min 33 s"; the two largest units. */
 export function duration(ms: number): string {

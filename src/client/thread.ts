@@ -114,7 +114,7 @@ export async function* news(events: AsyncIterable<Stored | LiveEvent>, thread: T
     const { event, seq } = one;
     if (event.type === "message.received" && event.source) {
       owed = Math.min(owed, seq);
-      yield { type: "notification", text: textOf(event.parts), from: event.source };
+      yield { type: "notification", text: textOf(event.parts), from: event.source === "computer" ? "computer" : "notification" };
     }
     if (event.type === "item.completed" && event.item.kind === "file") {
       const { id, name, size } = event.item.file;

@@ -1,17 +1,9 @@
 // The computer that a person's commands run on, as a program holds it: commands, a session's shell, files. Local files are read and written in Node only.
+import type { ExecResult } from "../core/computer.ts";
 import { hasCode } from "../std/error.ts";
 import { type Line, openLine, openLimits, told, type Until, type Where, within } from "./config.ts";
 
-export interface Ran {
-  /** Exit status; 128 + signal when killed. */
-  code: number;
-  stdout: string;
-  stderr: string;
-  timedOut: boolean;
-  cancelled: boolean;
-  /** Bytes that were not kept. */
-  lost: number;
-}
+export type Ran = ExecResult;
 export interface ExecHow {
   cwd?: string | undefined;
   stdin?: string | undefined;

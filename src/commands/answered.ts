@@ -2,6 +2,7 @@
 import type { Event, Stored } from "../core/events.ts";
 import type { Address } from "../core/types.ts";
 import type { Reply, Scene } from "../run/asides.ts";
+import { sending } from "../run/outbox.ts";
 import { redactor } from "../run/redact.ts";
 import { sessionKey } from "../run/sessions.ts";
 import type { Steward } from "../run/steward.ts";
@@ -89,24 +90,13 @@ async function keep(steward: Steward, scene: Scene & { mark: string; text: strin
       item: { id: replyId(id), kind: "text", text, ...(next === undefined ? {} : { meta: { session: next } }) },
     },
   ];
+  const sent = replyTo ? sending({ person: who.person, session, to: replyTo, text }, steward.now()) : undefined;
   await steward.store.commit({
     once: mark,
-    ...(replyTo ? { put: await asLast(steward, replyTo, { key, reply: { text } }) } : {}),
+    ...(sent ? { put: { ...(await asLast(steward, replyTo!, { key, reply: { text } })), ...sent.put }, jobs: sent.jobs } : {}),
     events: events.map((event) => ({ session, event })),
     merge: { [sessionKey(who.person, session)]: { updatedAt: steward.now() } },
     drop: [mark],
-    ...(replyTo
-      ? {
-          jobs: [
-            {
-              id: newId("job"),
-              kind: "deliver",
-              lane: JSON.stringify(replyTo),
-              data: { session, delivery: newId("dlv"), to: replyTo, text },
-            },
-          ],
-        }
-      : {}),
   });
 }
 

@@ -15,6 +15,7 @@ import {
   WHERE,
   type Wish,
 } from "../run/choice.ts";
+import { markOldFacts } from "../run/memory.ts";
 import { ownDoc, sessionKey } from "../run/sessions.ts";
 import type { Steward } from "../run/steward.ts";
 import { StewardError } from "../std/error.ts";
@@ -84,6 +85,7 @@ async function checkPins(steward: Steward, who: Principal, { scope, session, wis
 }
 
 async function write(steward: Steward, who: Principal, { scope, session, wish }: Placed): Promise<void> {
+  if (wish.pin === null) await markOldFacts(steward, who);
   if (scope === "install") configure(steward, wish);
   const gone = Object.fromEntries(
     Object.keys(wish)

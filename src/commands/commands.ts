@@ -6,15 +6,17 @@ import { answered, answeredBefore, type Taken } from "./answered.ts";
 import { engine, model, pin, provider, unpin } from "./answering.ts";
 import { approve, deny } from "./answers.ts";
 import { type Command, type Given, isOwner, nearest, type Place, typed } from "./command.ts";
-import { budget, cron, helpOf, status, usage, usageOf, version } from "./facts.ts";
+import { cron } from "./cron.ts";
+import { budget, helpOf, status, usage, usageOf, version } from "./facts.ts";
 import { config, reload, withoutSecrets } from "./settings.ts";
-import { clear, compact, fresh, sessions, stop, subagents, undo, whoami } from "./talk.ts";
+import { clear, compact, fresh, sessions, stop, undo, whoami } from "./talk.ts";
+import { subagents, tasks } from "./tasks.ts";
 
 const help = helpOf(() => all);
 const all: readonly Command[] = [
   ...[help, status, engine, model, provider, pin, unpin],
   ...[fresh, sessions, stop, undo, clear, compact, approve, deny],
-  ...[subagents, cron, usage, budget, config, reload, whoami, version],
+  ...[subagents, tasks, cron, usage, budget, config, reload, whoami, version],
 ];
 const names = all.map(({ name }) => name);
 

@@ -1,4 +1,4 @@
-// Commands that only tell: status, usage, budget, cron, version, help.
+// Commands that only tell: status, usage, budget, version, help.
 import { openAsks } from "../run/asks.ts";
 import type { Reply } from "../run/asides.ts";
 import { choiceOf } from "../run/choice.ts";
@@ -47,7 +47,7 @@ function doorsOf({ steward, who }: Place): string[] {
   return [
     `page${at(server.host, server.port)}`,
     ...(osAgent.enabled ? [`OS-Agent${at(osAgent.host, osAgent.port)}`] : []),
-    ...(webchat.enabled ? [`plain page${at(webchat.host, webchat.port)}`] : []),
+    ...(webchat.enabled ? [`WebChat${at(webchat.host, webchat.port)}`] : []),
     ...Object.keys(steward.channels),
   ];
 }
@@ -77,28 +77,6 @@ export const budget: Command = {
 };
 
 const money = (dollars: number): string => `$${dollars.toFixed(2)}`;
-
-export const cron: Command = {
-  name: "cron",
-  about: "Schedules",
-  forms: [
-    { text: "cron [list]", about: "which there are" },
-    { text: "cron remove ID", about: "takes one away" },
-    { text: 'cron add "MIN HOUR DAY MONTH WEEKDAY" WHAT', about: "does that at these times" },
-  ],
-  values: async () => ["list"],
-  read({ words: [verb = "list", ...more], rest }, { steward }) {
-    const what = verb.toLowerCase();
-    const adds = what === "add" && /^add\s+"(?:[\d*/,-]+|[A-Za-z,-]+)(?:\s+[\w*/,-]+){4}"\s+\S/i.test(rest);
-    if (!adds && !(what === "list" && more.length === 0) && !(what === "remove" && more.length === 1)) return undefined;
-    return async () => {
-      const { later } = await steward.store.jobs();
-      const waits = later > 0 ? ` Steward's own work that waits for its time: ${later}.` : "";
-      if (what === "list") return { text: `There are no schedules: this Steward does not keep any yet.${waits}` };
-      throw new StewardError("unavailable", `This Steward does not keep schedules yet, so there is nothing to ${what}`);
-    };
-  },
-};
 
 export const version: Command = {
   name: "version",

@@ -13,16 +13,13 @@ import { oneLine } from "../std/text.ts";
 import { alone, type Command, list, ownerOnly, type Place } from "./command.ts";
 import { forgetOffers } from "./offers.ts";
 
-/** What the owner may change from any door. All else only at the page: rights, money, programs, addresses, what is reachable. */
+/** What the owner may change from any door. All else only at the page: rights, money, programs, addresses, what is reachable, which doors are open. */
 const OPEN = [
   "model",
   "runtime",
   "failover",
   "webchat.port",
-  "webchat.enabled",
   "osAgent.port",
-  "osAgent.enabled",
-  "osAgent.defaultUser",
   "osAgent.defaultSession",
   "memory",
   "agents",
@@ -42,14 +39,31 @@ const within = (key: string, names: readonly string[]): boolean => names.some((n
 const SECRET_KEY = /(?:^|[a-z._-])(?:key|token|secret|password|passphrase|credential|credentials|authorization)$/i;
 const SECRET_VALUE =
   /\b(?:sk|pk|rk)-[\w-]{16,}|\bxox[a-z]-[\w-]{10,}|\bgh[a-z]_\w{20,}|\bAIza[\w-]{20,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{10,}\.[\w-]{10,}|\b\d{6,12}:[\w-]{30,}/g;
-export const holdsSecret = (key: string, value: string): boolean => SECRET_KEY.test(key) || value.search(SECRET_VALUE) >= 0;
+/** A name of a key in text that is, or nearly is, JSON, and text as its value. */
+const SECRET_MEMBER =
+  /["'](?:[\w.-]*[a-z._-])?(?:key|token|secret|password|passphrase|credential|credentials|authorization)["']\s*:\s*["'[{]\s*[^\s"'\]}]/i;
+
+export const holdsSecret = (key: string, value: string): boolean =>
+  SECRET_KEY.test(key) || value.search(SECRET_VALUE) >= 0 || SECRET_MEMBER.test(value) || inJson(value);
+
+/** Names may be written with escapes. */
+function inJson(text: string): boolean {
+  const named = (value: unknown): boolean =>
+    typeof value === "object" &&
+    value !== null &&
+    Object.entries(value).some(
+      ([key, one]) =>
+        (SECRET_KEY.test(key) && typeof one !== "number" && typeof one !== "boolean" && one !== null && one !== "") || named(one),
+    );
+  return named(parse(text));
+}
 
 /** The text of a command as it may stand in the log. */
 export const withoutSecrets = (text: string): string =>
   text
     .replace(SECRET_VALUE, "[redacted]")
-    .replace(/^(\s*\/?config(?:@\w+)?\s+set\s+(\S+)\s+)([\s\S]+)$/i, (all: string, head: string, key: string) =>
-      SECRET_KEY.test(key) ? `${head}[redacted]` : all,
+    .replace(/^(\s*\/?config(?:@\w+)?\s+set\s+(\S+)\s+)([\s\S]+)$/i, (all: string, head: string, key: string, value: string) =>
+      holdsSecret(key, value) ? `${head}[redacted]` : all,
     );
 
 export const config: Command = {
@@ -149,6 +163,11 @@ const CHOICES: Record<string, "engine" | "model" | "pin"> = { "runtime.engine": 
 async function change(place: Place, key: string, value: string | undefined): Promise<Reply> {
   const { steward, who, session } = place;
   refuse(who, key, value ?? "");
+  const parts = Object.keys(CHOICES).filter((one) => one.startsWith(`${key}.`));
+  if (parts.length > 0)
+    throw new StewardError("invalid", `${key} holds who answers, which is checked against the pins: it is changed by its parts`, {
+      hint: `/config set ${parts.join(" VALUE, /config set ")} VALUE.`,
+    });
   const before = valueAt(fileOf(place), key);
   if (Object.hasOwn(CHOICES, key)) {
     await choose(steward, who, { scope: "install", session, [CHOICES[key]!]: value ?? null });
@@ -223,6 +242,7 @@ export const reload: Command = {
     await steward.models.discover();
     forgetOffers(steward);
     steward.caches.file.clear();
+    await steward.schedules.look();
     return `🔄 Config and skills reloaded.${problem ? `\n\n${problem}` : ""}`;
   }),
 };

@@ -1,8 +1,7 @@
-// Commands about the conversation: new, clear, stop, undo, compact, sessions, whoami, subagents.
-import { listAgents } from "../run/agents.ts";
+// Commands about the conversation: new, clear, stop, undo, compact, sessions, whoami.
 import type { Reply } from "../run/asides.ts";
 import { cancelTurn, routeKey } from "../run/inbox.ts";
-import { cancelling, turnJob } from "../run/jobs.ts";
+import { turnJob } from "../run/jobs.ts";
 import { personOf } from "../run/persons.ts";
 import { clearSession, listSessions, makeSession, sessionDoc } from "../run/sessions.ts";
 import { modeOf } from "../run/steward.ts";
@@ -110,39 +109,3 @@ export const whoami: Command = {
     return `You are ${name} (${who.role}), by the door "${who.via}". Commands run ${modeOf(steward, who)}. This is session ${session}.`;
   }),
 };
-
-export const subagents: Command = {
-  name: "subagents",
-  about: "Helper agents of this session",
-  forms: [
-    { text: "subagents", about: "which there are and what they do" },
-    { text: "subagents stop NAME", about: "stops what that one is doing" },
-  ],
-  async read({ words: [verb, ...more], rest, slash }, place) {
-    const { steward, who, session } = place;
-    if (verb === undefined || (verb.toLowerCase() === "list" && more.length === 0)) return () => agents(place);
-    if (verb.toLowerCase() !== "stop" || more.length === 0) return undefined;
-    const name = rest.slice(verb.length).trim();
-    const agent = (await listAgents(steward, who, session)).find((one) => one.name === name || one.session === name);
-    if (!agent && !slash) return undefined;
-    return async () => {
-      if (!agent)
-        throw new StewardError("not_found", `There is no helper agent ${oneLine(name, 60)} here`, { hint: "/subagents lists them." });
-      const { running } = await sessionDoc(steward, who, agent.session);
-      if (!running) return { text: `${agent.name} is not running.` };
-      await steward.store.commit(cancelling(agent.session, who, running));
-      steward.store.publish(agent.session, { type: "turn.cancelling", turn: running });
-      return { text: `Stopping ${agent.name}.` };
-    };
-  },
-};
-
-async function agents({ steward, who, session }: Place): Promise<Reply> {
-  const all = await listAgents(steward, who, session);
-  if (all.length === 0) return { text: "This session has no helper agents." };
-  const lines = all.map(({ name, session: id, running, asks, snippet }) => {
-    const state = asks > 0 ? "waits for your answer" : running ? "running" : "idle";
-    return `${name}: ${state}${snippet ? ` – ${oneLine(snippet, 60)}` : ""} (${id})`;
-  });
-  return { text: `${list(lines)}\n\n/subagents stop NAME stops one.` };
-}

@@ -9,7 +9,7 @@ import { bubblewrapMissing, PROC, TMP_BYTES, type Inside } from "./bubblewrap.ts
 import { watchDisk } from "./disk.ts";
 import { environmentOf, shellPath } from "./environment.ts";
 import { engineFolders, PROGRAMS } from "./local.ts";
-import { FOLDERS, USER, machineOf, makeFolders } from "./own.ts";
+import { FOLDERS, USER, makeFolders, runningOf } from "./own.ts";
 import { openSandbox, pythonMissing } from "./sandbox.ts";
 import { openSeatbelt } from "./seatbelt-own.ts";
 import { seatbeltMissing } from "./seatbelt.ts";
@@ -71,11 +71,7 @@ async function open(options: ComputerOptions): Promise<Computer> {
     env,
     tools: TOOLS,
     notifications: "/state/notifications",
-    connect: () => sandbox.connect(),
-    kill: () => sandbox.kill(),
-    asleep: async () => !sandbox.running(),
-    allowed: () => disk.allowed(),
-    machine: machineOf({ options, sandbox, disk, host }),
+    ...runningOf({ options, sandbox, disk, host }),
     async dispose() {
       disk.close();
       await sandbox.kill();

@@ -2,7 +2,7 @@
 import type { ComputerOptions } from "../core/computer.ts";
 import { StewardError, type Code } from "../std/error.ts";
 import { explained } from "./files.ts";
-import type { Channel, Ears, Link, Message } from "./link.ts";
+import { type Channel, type Ears, hasStopped, type Link, type Message } from "./link.ts";
 import type { Place } from "./place.ts";
 
 /** A living link and what the supervisor said of itself. */
@@ -38,6 +38,15 @@ export function openAsk(link: Link, message: Message, ears: Omit<Ears, "closed">
   answer.catch(() => {});
   const channel = link.open(message, { ...ears, closed: (told) => (told instanceof StewardError ? reject(told) : resolve(told)) });
   return { channel, answer };
+}
+
+/** A question that only what runs can answer: of what is asleep, or stopped meanwhile, there is nothing. What was started anew meanwhile is asked once more. */
+export async function askAwake(inside: Inside, ask: Message): Promise<Message> {
+  if (!(await inside.awake())) return {};
+  return inside.ask(ask).catch(async (error: unknown) => {
+    if (!hasStopped(error)) throw error;
+    return (await inside.awake()) ? inside.ask(ask) : {};
+  });
 }
 
 /** What should be text, and may be anything. */

@@ -3,7 +3,7 @@
 // Bytes travel as DATA and only as far as the receiver gave credit; OPEN, EVENT and CLOSE hold JSON. Whoever opened a channel,
 // each side closes it once; with the second CLOSE its number is free. The other end is inside a computer and may be anything: whatever breaks these rules ends the link.
 import type { Duplex } from "node:stream";
-import { messageOf, StewardError } from "../std/error.ts";
+import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { encodeFrame, FRAME, frameParser, type Frame } from "./frames.ts";
 
 /** Bytes that may be on their way on a channel, in each direction. */
@@ -17,6 +17,10 @@ const MOST_KNOWN = 1024;
 const LONGEST_EVENT = 16 * 1024;
 /** A small piece does not keep the large one alive that it came in. */
 const SMALL = 4096;
+
+const STOPPED = "The computer stopped while it was working";
+/** Whether the link ended because what it led to has ended, which says nothing of what runs now. */
+export const hasStopped = (error: unknown): boolean => hasCode(error, "unavailable") && error.message === STOPPED;
 
 export type Message = Record<string, unknown>;
 /** What the one who opened a channel, or took one, wants to hear. */
@@ -73,7 +77,7 @@ export function openLink(stream: Duplex, accept: (ask: Message, channel: Channel
   const state: State = { stream, channels: new Map(), next: 1, theirs: 0, full: [], settle };
   const end = (why: StewardError): void => finish(state, why);
   const parse = frameParser();
-  const gone = new StewardError("unavailable", "The computer stopped while it was working", { hint: "Try again: it is started anew." });
+  const gone = new StewardError("unavailable", STOPPED, { hint: "Try again: it is started anew." });
   stream.on("data", (piece: Uint8Array) => {
     try {
       for (const frame of parse(piece)) if (!state.over) take(state, frame, accept);

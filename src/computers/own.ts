@@ -18,7 +18,16 @@ interface Own {
   host: string;
 }
 
-export function machineOf({ options, sandbox, disk, host }: Own): NonNullable<Place["machine"]> {
+/** What the supervisor's client wants of the sandbox that runs it. */
+export const runningOf = (own: Own): Pick<Place, "connect" | "kill" | "asleep" | "allowed" | "machine"> => ({
+  connect: () => own.sandbox.connect(),
+  kill: () => own.sandbox.kill(),
+  asleep: async () => !own.sandbox.running(),
+  allowed: () => own.disk.allowed(),
+  machine: machineOf(own),
+});
+
+function machineOf({ options, sandbox, disk, host }: Own): NonNullable<Place["machine"]> {
   const empty = (folders: readonly string[], then: () => Promise<unknown>): Promise<void> =>
     sandbox.kill(async () => {
       await refuseUnmarked(host);
@@ -31,7 +40,6 @@ export function machineOf({ options, sandbox, disk, host }: Own): NonNullable<Pl
       const state = sandbox.running() ? "running" : there ? "stopped" : "absent";
       return { state, ...(there ? await disk.used() : { diskBytes: 0 }), limits: options.limits() };
     },
-    start: async () => void (await makeFolders(host)),
     stop: () => sandbox.kill(),
     reset: ({ everything = false } = {}) => empty(everything ? FOLDERS : ["home", "state"], () => makeFolders(host)),
     // Others may keep something of theirs beside.

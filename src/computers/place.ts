@@ -31,7 +31,7 @@ export interface Place {
   busy?(change: 1 | -1): void;
   /** True while nothing can be running there; then asking what runs does not start it. */
   asleep?(): Promise<boolean>;
-  /** `start` makes it ready; supervised.ts connects then, and adds processes and, where it is missing, usage. */
-  machine?: Omit<Machine, "processes">;
+  /** supervised.ts adds processes and, where it is missing, usage; to start it is to connect. */
+  machine?: Omit<Machine, "processes" | "start">;
   dispose(): Promise<void>;
 }

@@ -13,7 +13,7 @@ import { watchDisk } from "./disk.ts";
 import { duplexOf } from "./duplex.ts";
 import { environmentOf, shellPath } from "./environment.ts";
 import { engineFolders } from "./local.ts";
-import { FOLDERS, USER, machineOf, makeFolders } from "./own.ts";
+import { FOLDERS, USER, makeFolders, runningOf } from "./own.ts";
 import { openRelay, type Relay, trustVariables } from "./relay.ts";
 import { findPython, type Sandbox } from "./sandbox.ts";
 import { ownArguments } from "./seatbelt-profile.ts";
@@ -47,11 +47,7 @@ export async function openSeatbelt(options: ComputerOptions, exec: string = EXEC
     ...(programs === undefined ? {} : { programs }),
     ...{ home, workspace: home, platform: process.platform, roots: NAMED.map(at), shell, env, tools },
     notifications: at("state/notifications"),
-    connect: () => sandbox.connect(),
-    kill: () => sandbox.kill(),
-    asleep: async () => !sandbox.running(),
-    allowed: () => disk.allowed(),
-    machine: machineOf({ options, sandbox, disk, host }),
+    ...runningOf({ options, sandbox, disk, host }),
     async dispose() {
       disk.close();
       await sandbox.kill();

@@ -6,7 +6,7 @@ import type { Channel, Message } from "./link.ts";
 import { checked, folderOf } from "./local.ts";
 import { joinSmall } from "./pieces.ts";
 import { filesInside } from "./supervised-files.ts";
-import { answered, openAsk, textOf, type Inside } from "./inside.ts";
+import { answered, askAwake, openAsk, textOf, type Inside } from "./inside.ts";
 
 const CLOSE_MS = 10_000;
 /** What nobody has read yet; more than this many prompts and ends are no terminal's. */
@@ -20,8 +20,7 @@ export function shellsInside(inside: Inside): Pick<Computer, "shell" | "shells">
   return {
     shell: (options) => open(inside, options),
     async shells() {
-      if (!(await inside.awake())) return [];
-      const { shells } = await inside.ask({ op: "shells" });
+      const { shells } = await askAwake(inside, { op: "shells" });
       return Array.isArray(shells) ? shells.slice(0, MOST_SHELLS).map((one) => infoOf(one as Message)) : [];
     },
   };

@@ -1,7 +1,7 @@
 // A computer through the supervisor inside it: one link, made when first needed and again after it broke. Commands, terminals and files are in the files beside this one.
 import type { Computer, ComputerOptions, Machine, ProcessInfo } from "../core/computer.ts";
 import { hasCode, StewardError } from "../std/error.ts";
-import { answered, openAsk, textOf, type Inside, type Session } from "./inside.ts";
+import { answered, askAwake, openAsk, textOf, type Inside, type Session } from "./inside.ts";
 import { type Link, openLink, type Message } from "./link.ts";
 import type { Place } from "./place.ts";
 import { execInside } from "./supervised-exec.ts";
@@ -121,10 +121,9 @@ function environment(
   return all;
 }
 
-function machineOf(inside: Inside, machine: Omit<Machine, "processes">): Machine {
+function machineOf(inside: Inside, machine: NonNullable<Place["machine"]>): Machine {
   const processes = async (): Promise<ProcessInfo[]> => {
-    if (!(await inside.awake())) return [];
-    const { processes: rows } = await inside.ask({ op: "processes" });
+    const { processes: rows } = await askAwake(inside, { op: "processes" });
     return Array.isArray(rows) ? rows.slice(0, MOST_PROCESSES).map(processOf) : [];
   };
   return {
@@ -132,10 +131,7 @@ function machineOf(inside: Inside, machine: Omit<Machine, "processes">): Machine
     stop: () => machine.stop(),
     reset: (how) => machine.reset(how),
     remove: () => machine.remove(),
-    async start() {
-      await machine.start();
-      await inside.session();
-    },
+    start: async () => void (await inside.session()),
     async state() {
       const state = await machine.state();
       if (state.state !== "running" || state.usage) return state;

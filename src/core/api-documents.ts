@@ -68,6 +68,21 @@ const hit = z.discriminatedUnion("from", [
   z.object({ from: z.literal("fact"), id: text, ...found }),
 ]);
 
+const fact = z.object({
+  id: text,
+  text,
+  at: time,
+  /** preference, person, project, place, date or other. */
+  type: z.optional(text),
+  /** In which it was kept. */
+  session: z.optional(text),
+  turn: z.optional(text),
+  /** Words that others may have written had been read there. */
+  untrusted: z.optional(z.boolean()),
+  /** Kept under a pin to local models: told to no other. */
+  local: z.optional(z.boolean()),
+});
+
 export const memoryRoutes = {
   "memory.get": {
     method: "GET",
@@ -77,16 +92,15 @@ export const memoryRoutes = {
     response: z.object({
       memory: text,
       limit: count,
-      /** `session`: in which it was kept. */
-      facts: z.array(z.object({ id: text, text, at: time, session: z.optional(text) })),
+      facts: z.array(fact),
     }),
   },
   "memory.put": {
     method: "PUT",
     path: "/api/memory",
     right: "self",
-    summary: "Replaces the JSON memory; kept for undo.",
-    body: z.strictObject({ memory: text }),
+    summary: "Replaces the JSON memory; kept for undo. before: only while it still says that.",
+    body: z.strictObject({ memory: text, before: z.optional(text) }),
     response: z.object({ memory: text }),
   },
   "memory.edit": {
@@ -118,7 +132,11 @@ export const memoryRoutes = {
     summary:
       "What was said, what is remembered and what stands in files of the workspace: by words, and by meaning where memory.embedding is set; best first.",
     query: z.strictObject({ q: text.check(z.minLength(1), z.maxLength(1000)), limit: z.optional(numberText) }),
-    response: z.object({ hits: z.array(hit) }),
+    response: z.object({
+      hits: z.array(hit),
+      /** Why processes that share the store do not share what they know of files and meanings. */
+      missing: z.optional(text),
+    }),
   },
   "memory.sync": {
     method: "POST",
@@ -126,6 +144,32 @@ export const memoryRoutes = {
     right: "self",
     summary: "Looks through the workspace and what was said since, and tells what is known now.",
     response: z.object({ files: count, pieces: count, vectors: count, problems: z.array(text), ms: count }),
+  },
+  "memory.facts": {
+    method: "GET",
+    path: "/api/memory/facts",
+    right: "self",
+    summary: "What was kept and forgotten, by whom, newest first; `there`: it is kept now.",
+    response: z.object({
+      changes: z.array(
+        z.object({
+          at: time,
+          did: z.enum(["kept", "forgotten"]),
+          by: z.enum(["you", "agent"]),
+          fact: text,
+          text,
+          session: z.optional(text),
+          there: z.boolean(),
+        }),
+      ),
+    }),
+  },
+  "memory.restore": {
+    method: "POST",
+    path: "/api/memory/facts/:id/restore",
+    right: "self",
+    summary: "Brings a forgotten fact back as it was; kept for undo.",
+    response: z.object({ fact }),
   },
   "memory.forget": {
     method: "DELETE",

@@ -1,13 +1,14 @@
 // Routes about the MCP servers that Steward uses: for the owner to define and approve, for each person to sign in.
 import * as z from "zod/mini";
 import { count, id, json, ok, type Route, text, time } from "./api-shapes.ts";
+import { diff } from "./api-skills.ts";
 import { SERVER_NAME } from "./config-mcp.ts";
 
 const hash = text.check(z.maxLength(128));
 const name = text.check(z.regex(SERVER_NAME, "must be a name of letters, digits, - and _"));
 
-/** What is approved is exactly this text; `before`: what was approved until now. */
-const change = z.object({ hash, text, before: z.optional(text) });
+/** What is approved is exactly this text; `before`: what was approved until now, `diff`: line by line against that. */
+const change = z.object({ hash, text, before: z.optional(text), diff: z.optional(diff) });
 const tool = z.object({
   /** As the server calls it. */
   name: text,
@@ -51,8 +52,8 @@ export const mcpRoutes = {
     method: "POST",
     path: "/api/mcp",
     right: "owner",
-    summary: "Defines a server, or defines it anew. Nothing of it starts before it is approved.",
-    body: z.strictObject({ name, server: json }),
+    summary: "Defines a server, or with replace defines it anew. Nothing of it starts before it is approved.",
+    body: z.strictObject({ name, server: json, replace: z.optional(z.boolean()) }),
     response: mcpServer,
   },
   "mcp.remove": {

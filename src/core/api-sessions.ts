@@ -65,7 +65,7 @@ export const sessionRoutes = {
     path: "/api/sessions/:id/messages",
     right: "self",
     summary:
-      "Says something; a running turn takes it up. The same key twice is one message. A command is answered at once: `reply`, with the `session` to go on in when it is another.",
+      "Says something; a running turn of the same rights takes it up. The same key twice is one message. A command is answered at once: `reply`, with the `session` to go on in when it is another.",
     body: z.strictObject({
       parts: z.array(part).check(z.minLength(1), z.maxLength(50)),
       key: z.optional(text.check(z.maxLength(200))),

@@ -42,6 +42,8 @@ export const session = z.object({
   snippet: z.optional(text),
   /** Only of a helper agent's session, which lists leave out: the session it works for. */
   parent: z.optional(text),
+  /** Only of a background task's session, which lists leave out too. */
+  task: z.optional(text),
 });
 export const stored = z.object({ session: text, seq: count, at: time, event: z.looseObject({ type: text }) });
 export const ask = z.object({

@@ -31,6 +31,8 @@ const shown = z.object({
   /** SKILL.md as it is now, against what was accepted before. */
   text,
   diff,
+  /** Its other files that are text, by path, as `hash` has them. */
+  texts: z.record(text, text),
   license: z.optional(text),
   compatibility: z.optional(text),
   /** Tools that it names; what acts beyond them asks. */

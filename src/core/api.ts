@@ -8,13 +8,17 @@ import { agentRoutes, documentRoutes, memoryRoutes, notificationRoutes } from ".
 import { engineRoutes } from "./api-engines.ts";
 import { identityRoutes } from "./api-identity.ts";
 import { libraryRoutes } from "./api-library.ts";
+import { channelRoutes } from "./api-channels.ts";
+import { noticeRoutes } from "./api-notices.ts";
 import { mcpRoutes } from "./api-mcp.ts";
 import { openaiRoutes } from "./api-openai.ts";
 import { peopleRoutes } from "./api-people.ts";
+import { scheduleRoutes } from "./api-schedules.ts";
 import { sessionRoutes } from "./api-sessions.ts";
 import { settingsRoutes } from "./api-settings.ts";
 import type { session, token, undoEntry } from "./api-shapes.ts";
 import { skillRoutes } from "./api-skills.ts";
+import { taskRoutes } from "./api-tasks.ts";
 import { twizzyRoutes } from "./api-twizzy.ts";
 import { usageRoutes } from "./api-usage.ts";
 
@@ -30,12 +34,16 @@ export const routes = {
   ...accessRoutes,
   ...peopleRoutes,
   ...sessionRoutes,
+  ...scheduleRoutes,
   ...commandRoutes,
   ...settingsRoutes,
   ...usageRoutes,
   ...doctorRoutes,
   ...engineRoutes,
+  ...channelRoutes,
+  ...noticeRoutes,
   ...mcpRoutes,
+  ...taskRoutes,
   ...openaiRoutes,
   ...twizzyRoutes,
 };

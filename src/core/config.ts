@@ -1,8 +1,11 @@
 // The shape of config.json, its defaults, and changes by dotted key. Adapters own the shapes of their own entries.
 import * as z from "zod/mini";
 import { StewardError } from "../std/error.ts";
+import { channelsConfig } from "./config-channels.ts";
 import { mcpConfig } from "./config-mcp.ts";
 import { doorsConfig } from "./config-doors.ts";
+import { heartbeatConfig } from "./config-schedules.ts";
+import { a2aConfig, tasksConfig } from "./config-tasks.ts";
 import { budgetConfig, enginesConfig, failoverConfig, pricesConfig, runtimeConfig } from "./config-engines.ts";
 
 const port = z.int().check(z.minimum(0), z.maximum(65535));
@@ -25,6 +28,14 @@ const boundSecret = z.strictObject({
   people: z.optional(z.array(z.string())),
 });
 
+function isZone(timeZone: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat("en", { timeZone }));
+  } catch {
+    return false;
+  }
+}
+
 export const configSchema = z.strictObject({
   server: z._default(
     z.strictObject({
@@ -34,13 +45,16 @@ export const configSchema = z.strictObject({
       hosts: z._default(z.array(z.string()), []),
       /** Exact origins of other pages that may talk to it. */
       origins: z._default(z.array(z.string()), []),
+      /** Addresses of proxies in front of it: only what these say of a client's address counts. */
+      proxies: z._default(z.array(z.string()), []),
     }),
-    () => ({ host: "127.0.0.1", port: 7777, hosts: [], origins: [] }),
+    () => ({ host: "127.0.0.1", port: 7777, hosts: [], origins: [], proxies: [] }),
   ),
   runtime: runtimeConfig,
   engines: enginesConfig,
   doors: doorsConfig,
   failover: failoverConfig,
+  heartbeat: heartbeatConfig,
   prices: pricesConfig,
   mcp: mcpConfig,
   budget: budgetConfig,
@@ -108,12 +122,14 @@ export const configSchema = z.strictObject({
     }),
     () => ({ enabled: false, host: "127.0.0.1", port: 8765, defaultUser: "demo", defaultSession: "main", requireAuth: false }),
   ),
-  /** The plain page of its own, with returned files at /files. */
+  /** WebChat and OS-Agent's plain page, with returned files at /files. */
   webchat: z._default(
     z.strictObject({
       enabled: z._default(z.boolean(), false),
       host: z._default(z.string(), "127.0.0.1"),
       port: z._default(port, 8080),
+      /** What is at `/`. Absent: OS-Agent's page where its door is turned on, else WebChat. Both are at their own paths too. */
+      page: z.optional(z.enum(["chat", "os-agent"])),
     }),
     () => ({ enabled: false, host: "127.0.0.1", port: 8080 }),
   ),
@@ -126,6 +142,9 @@ export const configSchema = z.strictObject({
     }),
     () => ({ limit: 8000 }),
   ),
+  channels: channelsConfig,
+  tasks: tasksConfig,
+  a2a: a2aConfig,
   agents: z._default(z.strictObject({ /** Helper agents of one session. */ most: z._default(z.int().check(z.minimum(0)), 4) }), () => ({
     most: 4,
   })),
@@ -163,7 +182,7 @@ export const configSchema = z.strictObject({
     () => ({ rounds: 25, windowTokens: 60_000, uploadBytes: 104_857_600, turnsEach: 8 }),
   ),
   /** IANA name. Absent: the machine's. */
-  zone: z.optional(z.string()),
+  zone: z.optional(z.string().check(z.refine(isZone, "must be a time zone such as Europe/Berlin"))),
   log: z._default(z.strictObject({ level: z._default(z.enum(["debug", "info", "warning", "error"]), "info") }), () => ({
     level: "info" as const,
   })),

@@ -1,7 +1,10 @@
 // The vocabulary. Every client, the model's history and the tests are folds over this one union.
-import type { Address, Answer, Ask, Failure, Item, Part, Stop, Usage } from "./types.ts";
+import type { Address, Answer, Ask, Failure, Item, Part, Rights, Stop, Usage } from "./types.ts";
 
-export type Source = "computer" | "notification";
+export type Source = "computer" | "notification" | "agent" | "schedule" | "heartbeat" | "webhook" | "forwarded";
+
+/** What others may have written. A schedule's prompt was agreed by its person. */
+export const isData = (source: Source | undefined): boolean => source !== undefined && source !== "schedule" && source !== "heartbeat";
 
 /** Durable events: appended to a session's log, numbered from 1 without gaps, replayed to every client. */
 export type Event =
@@ -9,6 +12,7 @@ export type Event =
   /** `cleared`: everything before is out of the history (it stays in the log). */
   | { type: "session.updated"; title?: string; engine?: string; model?: string; pin?: string; cleared?: boolean }
   /** `source`: not the person's own words but a program's, in the person's computer or outside. They are data. */
+  /** `rights`: absent where the message has those of whoever said it. */
   /** `command`: it was for Steward itself and is answered already: no model reads it, nor the text that follows with the turn "". */
   | {
       type: "message.received";
@@ -18,9 +22,11 @@ export type Event =
       replyTo?: Address;
       key?: string;
       source?: Source;
+      rights?: Rights;
       command?: boolean;
     }
-  | { type: "turn.started"; turn: string; engine: string; model: string }
+  /** `rights`: those of the message that it began with. */
+  | { type: "turn.started"; turn: string; engine: string; model: string; rights?: Rights }
   /** Written after approval and immediately before running: its absence proves that the tool never ran. */
   | { type: "item.started"; turn: string; item: Item }
   /** `turn` is "" for a file or a notice that came while no turn ran, and for the answer to a command. */
@@ -58,4 +64,12 @@ export interface Stored {
   /** Epoch milliseconds. */
   at: number;
   event: Event;
+}
+
+/** What a search finds: the words of people and of Steward, and titles. */
+export function spoken(event: Event): string {
+  if (event.type === "message.received")
+    return event.command ? "" : event.parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
+  if (event.type === "item.completed") return event.item.kind === "text" && event.turn !== "" ? event.item.text : "";
+  return (event.type === "session.created" || event.type === "session.updated") && event.title !== undefined ? event.title : "";
 }

@@ -23,7 +23,7 @@ export interface View {
 /** One thing to draw, oldest first. Ids are unique in a view. */
 export type Entry =
   | { kind: "message"; id: string; seq: number; at: number; from: string; parts: Part[]; key?: string; source?: Source; command?: boolean }
-  /** `live`: still streaming, not durable. `running`: a tool at work, `output` is what it has printed so far. */
+  /** `live`: still streaming, not durable. `running`: a tool at work, `output` is the end of what it has printed so far, `printed` how long all of it is. */
   | {
       kind: "item";
       id: string;
@@ -33,6 +33,7 @@ export type Entry =
       state: "live" | "waiting" | "running" | "done";
       item: Item;
       output?: string;
+      printed?: number;
     }
   | { kind: "ask"; id: string; seq: number; at: number; ask: Ask; answered?: { by: string; answer: Answer; at: number } }
   | {
@@ -137,8 +138,8 @@ type ItemEntry = Entry & { kind: "item" };
 function putItem(view: View, entry: Omit<ItemEntry, "kind">): void {
   const index = view.entries.findLastIndex((one) => one.kind === "item" && one.turn === entry.turn && sameItem(one.item, entry.item));
   const old = view.entries[index];
-  const output = old?.kind === "item" ? old.output : undefined;
-  const next: ItemEntry = { kind: "item", ...entry, ...(output === undefined ? {} : { output }) };
+  const { output, printed } = old?.kind === "item" ? old : {};
+  const next: ItemEntry = { kind: "item", ...entry, ...(output === undefined ? {} : { output, printed }) };
   if (index < 0) view.entries.push(next);
   else view.entries[index] = { ...next, id: old!.id };
 }
@@ -169,9 +170,16 @@ function applyLive(view: View, event: LiveEvent): void {
   if (view.turn?.waiting?.on === "model")
     view.turn = { id: view.turn.id, engine: view.turn.engine, model: view.turn.model, at: view.turn.at };
   if (entry?.kind !== "item") return addLive(view, event);
-  if (entry.item.kind === "tool") view.entries[index] = { ...entry, output: ((entry.output ?? "") + event.text).slice(-100_000) };
+  if (entry.item.kind === "tool") view.entries[index] = entry.state === "running" ? printing(entry, event) : entry;
   else if (entry.state === "live" && "text" in entry.item)
     view.entries[index] = { ...entry, item: { ...entry.item, text: entry.item.text.slice(0, event.at) + event.text } };
+}
+
+/** What came already, whole or in part, is not told again: who joins gets it from the beginning. */
+function printing(entry: ItemEntry, { at, text }: { at: number; text: string }): ItemEntry {
+  const { output = "", printed = 0 } = entry;
+  const fresh = text.slice(Math.max(0, printed - at));
+  return { ...entry, output: (output + fresh).slice(-100_000), printed: Math.max(printed, at + text.length) };
 }
 
 function addLive(view: View, event: LiveEvent & { type: "item.delta" }): void {

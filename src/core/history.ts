@@ -1,8 +1,8 @@
 // What the model reads of a session's log: the same log gives the same bytes.
 import { bytes as sizeText, tokens, visible } from "../std/text.ts";
-import type { Event, Stored } from "./events.ts";
+import { type Event, isData, type Stored } from "./events.ts";
 import type { Message } from "./ports.ts";
-import type { FilePart, Item, Part, ToolCall, ToolResult } from "./types.ts";
+import type { FilePart, Item, Part, Rights, ToolCall, ToolResult } from "./types.ts";
 
 /** The JSON a model reads for a result: three fields, the same bytes each time. Control and invisible characters are taken out of all texts and names in it. */
 export const resultText = ({ success, output, error }: ToolResult): string => JSON.stringify({ success, output, error }, withoutUnseen);
@@ -30,7 +30,7 @@ export interface Clock {
 /** A command of the conversation, or its answer: beside what the model reads. */
 export const isAside = ({ event }: Pick<Stored, "event">): boolean =>
   (event.type === "message.received" && event.command === true) ||
-  (event.type === "item.completed" && event.turn === "" && event.item.kind === "text");
+  (event.type === "item.completed" && event.turn === "" && event.item.kind === "text" && event.item.by === undefined);
 
 /** What the model should see of `log` (a window, oldest first). Calls of an open turn's last step that have no result yet are left without one. With a clock, a message after a pause says when it was sent. */
 export function toMessages(all: Stored[], clock?: Clock): Message[] {
@@ -52,8 +52,9 @@ export function toMessages(all: Stored[], clock?: Clock): Message[] {
       Object.assign(state, { messages: [], unread: [], thinking: [], text: "", gone: state.turn });
     if (event.type === "message.received") state.unread.push({ seq: stored.seq, parts: [...sent(stored.at), ...partsOf(event)] });
     if (event.type === "item.completed" && (event.turn === "" || event.turn !== state.gone)) {
-      if (event.item.kind === "file") state.unread.push({ seq: stored.seq, parts: [handedOver(event.item.file)] });
-      addItem(state, event.item, { results, open });
+      const part = besides(event.item);
+      if (part) state.unread.push({ seq: stored.seq, parts: [part] });
+      else addItem(state, event.item, { results, open });
     }
     if (event.type === "turn.completed") closeTurn(state, event.seen);
   }
@@ -67,16 +68,27 @@ const slot = (from: string, text: string): Part => ({
   type: "text",
   text: `<notification from="${from}">${visible(text).replace(/[&<>]/g, (char) => ENTITIES[char]!)}</notification>`,
 });
+/** A name in a place from which it can't break out. */
+const nameIn = (name: string): string => visible(name).replace(/["<>&]/g, "");
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
-function partsOf({ parts, source }: Event & { type: "message.received" }): Part[] {
-  if (!source) return parts;
-  const from = source === "computer" ? "computer" : "outside";
-  return parts.map((part) => (part.type === "text" ? slot(from, part.text) : part));
+function partsOf({ parts, source, from: sender }: Event & { type: "message.received" }): Part[] {
+  if (!isData(source)) return parts;
+  const from = source === "computer" || source === "webhook" ? source : source === "agent" ? `agent ${nameIn(sender)}` : "outside";
+  // A webhook's message begins with the words of its entry, which the owner wrote; what is passed on stands behind the person's own.
+  const own = source === "webhook" || source === "forwarded";
+  return parts.map((part, at) => (part.type === "text" && !(own && at === 0) ? slot(from, part.text) : part));
 }
 
 const handedOver = ({ name, size }: FilePart): Part =>
   slot("steward", `The file "${name}" (${sizeText(size)}) was in /return and has been handed to the person.`);
+
+/** What a turn reads though nobody said it to it: a file that was handed over, what was told in the session. */
+function besides(item: Item): Part | undefined {
+  if (item.kind === "file") return handedOver(item.file);
+  const told = (item.kind === "text" || item.kind === "notice") && item.by !== undefined;
+  return told ? slot(nameIn(item.by!), item.text) : undefined;
+}
 
 interface Building {
   messages: Message[];
@@ -127,9 +139,11 @@ function flush(state: Building, calls: ToolCall[], meta: unknown = state.meta): 
   delete state.meta;
 }
 
-/** What is left after the last time that the history was emptied. */
-export const sinceCleared = (log: Stored[]): Stored[] =>
-  log.slice(log.findLastIndex(({ event }) => event.type === "session.updated" && event.cleared) + 1);
+/** What is left after the last time that the history was emptied; no summary of what was before, however late it came. */
+export function sinceCleared(log: Stored[]): Stored[] {
+  const at = log.findLastIndex(({ event }) => event.type === "session.updated" && event.cleared);
+  return log.slice(at + 1).filter(({ event }) => event.type !== "context.compacted" || event.upTo > (log[at]?.seq ?? 0));
+}
 
 /** What is left after the last compaction, and its summary as a message. */
 function window(all: Stored[]): { log: Stored[]; summary?: Message } {
@@ -192,13 +206,24 @@ export function openTurn(log: Stored[]): string | undefined {
 export const messagesAfter = (log: Stored[], seen: number): Stored[] =>
   log.filter(({ event, seq }) => event.type === "message.received" && seq > seen && !event.command);
 
-/** What a running turn is told of before it asks the model again: messages, and files that were handed over. */
-export const newsAfter = (log: Stored[], seen: number): Stored[] =>
-  log.filter(
-    ({ event, seq }) =>
-      seq > seen &&
-      ((event.type === "message.received" && !event.command) || (event.type === "item.completed" && event.item.kind === "file")),
+const isNews = ({ event }: Stored): boolean =>
+  (event.type === "message.received" && !event.command) || (event.type === "item.completed" && besides(event.item) !== undefined);
+
+/** What a running turn is told of before it asks the model again: messages, files that were handed over, what others told in the session. */
+export const newsAfter = (log: Stored[], seen: number): Stored[] => log.filter((stored) => stored.seq > seen && isNews(stored));
+
+/** The number of the first message after `seen` that a turn of these rights leaves to another. What others wrote is data for any turn, unless it has rights of its own. */
+export function horizon(log: Stored[], seen: number, rights: Rights | undefined): number {
+  const other = messagesAfter(log, seen).find(
+    ({ event }) =>
+      event.type === "message.received" &&
+      (event.rights ? JSON.stringify(event.rights) !== JSON.stringify(rights) : rights !== undefined && !isData(event.source)),
   );
+  return other?.seq ?? Infinity;
+}
+
+/** The log without what is said from there on. */
+export const before = (log: Stored[], end: number): Stored[] => log.filter((stored) => stored.seq < end || !isNews(stored));
 
 export const textOf = (parts: Part[]): string => parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
 

@@ -1,6 +1,6 @@
 // The JSON memory as a text: its template, what is one, and the change of a field, with the one rule that keeps its protected part from the agent. Keeping it is run/json-memory.ts.
 import { messageOf, StewardError } from "../std/error.ts";
-import { visible } from "../std/text.ts";
+import { oneLine, visible } from "../std/text.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -56,16 +56,24 @@ export interface Edit {
 }
 
 /** The text with one field set or removed. Indented as the template, or in one line where only that fits. Throws `limit`. */
-export function editedMemory(text: string, { field, value, protected: inside = false }: Edit, limit: number): string {
-  if (field.trim() === "" || field.length > 200) throw new StewardError("invalid", "A field's name has 1 to 200 characters");
-  refuseDeep(value);
-  const fields = fieldsOf(text);
-  const before = own(fields, PROTECTED);
-  const part = inside && typeof before === "object" && before !== null && !Array.isArray(before) ? (before as Fields) : {};
-  const after = inside ? withField(fields, PROTECTED, withField(part, field, value)) : withField(fields, field, value);
-  const indented = JSON.stringify(after, null, 2);
+export function editedMemory(text: string, edit: Edit, limit: number): string {
+  if (edit.field.trim() === "" || edit.field.length > 200) throw new StewardError("invalid", "A field's name has 1 to 200 characters");
+  refuseDeep(edit.value);
+  return written(withEdit(fieldsOf(text), edit), limit);
+}
+
+const partOf = (fields: Fields): Fields | undefined => {
+  const part = own(fields, PROTECTED);
+  return typeof part === "object" && part !== null && !Array.isArray(part) ? (part as Fields) : undefined;
+};
+
+const withEdit = (fields: Fields, { field, value, protected: inside = false }: Edit): Fields =>
+  inside ? withField(fields, PROTECTED, withField(partOf(fields) ?? {}, field, value)) : withField(fields, field, value);
+
+function written(fields: Fields, limit: number): string {
+  const indented = JSON.stringify(fields, null, 2);
   if ([...indented].length <= limit) return indented;
-  const short = JSON.stringify(after);
+  const short = JSON.stringify(fields);
   refuseLong(short, limit);
   return short;
 }
@@ -75,9 +83,43 @@ export function editedByAgent(text: string, edit: Omit<Edit, "protected">, limit
   if (namesProtected(edit.field) || holdsProtected(edit.value))
     throw new StewardError("denied", `${PROTECTED} can be read, but only the person's own programs change it`);
   if (Object.hasOwn(REACHING, edit.field)) throw new StewardError("invalid", `"${edit.field}" can't be the name of a field`);
-  const after = editedMemory(text, edit, limit);
+  return stillProtected(text, editedMemory(text, edit, limit));
+}
+
+function stillProtected(text: string, after: string): string {
   if (protectedOf(after) !== protectedOf(text)) throw new StewardError("denied", `${PROTECTED} would not stay as it is`);
   return after;
+}
+
+/** The text without an earlier change of it: the fields that it changed are as they were before it, the others as they are. Throws `conflict` for a field that was changed again since, and for the agent as editedByAgent does. */
+export function takenBack(
+  text: string,
+  { before, after }: { before: string; after: string },
+  how: { limit: number; agent: boolean },
+): string {
+  const [from, to] = [fieldsOf(after), fieldsOf(before)];
+  const at = (fields: Fields, edit: Edit): string | undefined =>
+    JSON.stringify(own(edit.protected ? (partOf(fields) ?? {}) : fields, edit.field));
+  const without = (): Fields =>
+    editsBetween(from, to).reduce((fields, edit) => {
+      if (at(fields, edit) === at(to, edit)) return fields;
+      if (at(fields, edit) !== at(from, edit)) throw new StewardError("conflict", `"${oneLine(edit.field, 40)}" was changed again since`);
+      return withEdit(fields, edit);
+    }, fieldsOf(text));
+  const result = text === after ? before : written(without(), how.limit);
+  return how.agent ? stillProtected(text, result) : result;
+}
+
+/** Those that make the one the other; of the protected part field by field. */
+function editsBetween(from: Fields, to: Fields): Edit[] {
+  const changed = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter(
+    (name) => JSON.stringify(own(from, name)) !== JSON.stringify(own(to, name)),
+  );
+  return changed.flatMap((field): Edit[] => {
+    const [one, other] = field === PROTECTED ? [partOf(from), partOf(to)] : [];
+    if (one && other) return editsBetween(one, other).map((edit) => ({ ...edit, protected: true }));
+    return [{ field, value: own(to, field) }];
+  });
 }
 
 const REACHING = { ["__proto__"]: true, constructor: true, prototype: true };

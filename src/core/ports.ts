@@ -1,10 +1,10 @@
-// The seams: engine, model, tool, channel, voice (computer.ts and store.ts hold theirs). Each is small enough to fake by hand; adapters implement exactly one.
+// The seams: engine, model, tool, voice (channel.ts, computer.ts and store.ts hold theirs). Each is small enough to fake by hand; adapters implement exactly one.
 import type { LanguageModelV4 } from "@ai-sdk/provider";
 import type { ZodMiniType } from "zod/mini";
 import type { Computer } from "./computer.ts";
 import type { Event, LiveEvent } from "./events.ts";
 import type { ProgramNeed, Wire, Workplace } from "./workplace.ts";
-import type { Address, Effect, Failure, Item, Part, Principal, Stop, ToolCall, ToolResult, Usage } from "./types.ts";
+import type { Effect, Failure, Item, Part, Principal, Stop, ToolCall, ToolResult, Usage } from "./types.ts";
 
 export type { LanguageModelV4 };
 /** The one outbound client. As the platform's fetch; refuses what policy forbids with StewardError("denied"). */
@@ -192,12 +192,16 @@ export interface ToolContext {
   fetch: Fetch;
   /** Text that a running tool shows before its result. */
   output(text: string): void;
-  /** Asks the person and waits; resolves to the answer's text. Throws `denied` when it expires unanswered. */
-  ask(question: { prompt: string; options?: string[] }): Promise<string>;
+  /** Asks the person and waits; resolves to the answer's text. Throws `denied` when it expires unanswered. `signal`: nobody waits for it any more. */
+  ask(question: { prompt: string; options?: string[]; signal?: AbortSignal }): Promise<string>;
   /** Steward's own documents of this person, journaled for undo. */
   memory: Memory;
   /** The helper agents of this session. */
   agents: Agents;
+  /** What it started in the background. */
+  tasks: Subagents;
+  /** A wish about the person's schedules, in the words of the tool `schedule_task`. Throws StewardError. */
+  schedules(wish: Record<string, unknown>): Promise<unknown>;
   /** The person's skills, and changes of what Steward goes by: identity files, skills, settings. */
   own: {
     skill(name: string, file?: string): Promise<unknown>;
@@ -215,10 +219,27 @@ export interface Agents {
   /** Says it and waits for the answer. Throws not_found, and what made the helper fail or stop. */
   send(name: string, message: string): Promise<string>;
 }
+/** Subagents that work in the background, and messages between them. */
+export interface Subagents {
+  /** The same call again does nothing anew. Throws StewardError. */
+  act(wish: SubagentWish): Promise<object>;
+}
+export interface SubagentWish {
+  do: "start" | "send" | "wait" | "list" | "stop" | "resume" | "join" | "leave" | "team";
+  /** Of a subagent, `#channel`, a team, `person` or `lead`. */
+  name?: string | undefined;
+  text?: string | undefined;
+  engine?: string | undefined;
+  model?: string | undefined;
+  /** The most that it may cost. */
+  dollars?: number | undefined;
+  wait?: boolean | undefined;
+}
 /** What is kept of the person: facts that they asked to keep, short texts each with an id, and the JSON memory. */
 export interface Memory {
   list(): Promise<{ id: string; text: string; at: number }[]>;
-  add(text: string): Promise<{ id: string }>;
+  /** `type`: what it is about, in one word. */
+  add(text: string, type?: string): Promise<{ id: string }>;
   remove(id: string): Promise<void>;
   /** Sets a field of the JSON memory, or removes it when there is no value. Throws denied for its protected part. */
   edit(field: string, value?: unknown): Promise<void>;
@@ -236,31 +257,6 @@ export interface FoundMessage {
   number: number;
   at: number;
   text: string;
-}
-
-// ---- Channel
-
-/** Transport only: no routing, no policy, no retries, no splitting. `send` throws `unavailable` when it surely did not arrive, anything else when the outcome is unknown. */
-export interface Channel {
-  limits: { text: number };
-  send(to: Address, text: string, key: string): Promise<string>;
-  close(): Promise<void>;
-  typing?(to: Address): Promise<void>;
-  edit?(to: Address, receipt: string, text: string): Promise<void>;
-}
-export interface ChannelKind<C = unknown> {
-  name: string;
-  config: ZodMiniType<C>;
-  open(config: C, inbox: Inbox): Promise<Channel>;
-}
-/** Resolves once the message is durable; only then may an adapter acknowledge it to the platform. */
-export type Inbox = (message: Inbound) => Promise<void>;
-export interface Inbound {
-  /** Unique for this message at its source; the same key twice is one message. */
-  key: string;
-  from: string;
-  to: Address;
-  parts: Part[];
 }
 
 // ---- Voice

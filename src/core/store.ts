@@ -1,5 +1,6 @@
 // The port of the store: all state, and the one way to write it.
 import type { Event, LiveEvent, Stored } from "./events.ts";
+import type { SharedIndexes } from "./search-index.ts";
 
 /** All state. `commit` is the only write and is atomic; every member throws StewardError("unavailable") when the database can't be reached. */
 export interface Store {
@@ -10,12 +11,14 @@ export interface Store {
   /** The oldest due job of these kinds whose lane is free. The kinds a node claims are its roles. `not`: none whose data has one of these persons as its principal. */
   claim(worker: string, kinds: string[], leaseMs: number, not?: string[]): Promise<Job | undefined>;
   get(key: string): Promise<unknown>;
-  /** Documents whose key begins with `prefix`, by key. With `last` only those with the greatest keys, that many. */
-  list(prefix: string, range?: { last?: number }): Promise<{ key: string; value: unknown }[]>;
+  /** Documents whose key begins with `prefix`, by key. With `first` only those with the smallest keys, with `last` only those with the greatest, that many. */
+  list(prefix: string, range?: { first?: number; last?: number }): Promise<{ key: string; value: unknown }[]>;
   /** Sessions of this person whose messages hold all words (any case, prefixes count), newest first. */
   search(person: string, words: string, limit: number): Promise<{ session: string; seq: number; at: number; text: string }[]>;
   /** How many jobs wait (due now), wait (later), run; the earliest due time. */
   jobs(): Promise<{ due: number; later: number; running: number; next?: number }>;
+  /** Of a store that several processes may use; absent where one process has it for itself. */
+  shared?: SharedIndexes;
   publish(session: string, event: LiveEvent): void;
   /** Every commit and every live event from now on, until the signal aborts. */
   watch(signal: AbortSignal): AsyncIterable<Notice>;
@@ -31,6 +34,8 @@ export interface Notice {
 export interface Commit {
   /** Idempotency key: a second commit with the same key does nothing and returns []. */
   once?: string;
+  /** Idempotency keys that nobody uses again, so they need not be kept: those that begin so and were used before that time. */
+  spent?: { prefix: string; before: number };
   events?: { session: string; event: Event }[];
   put?: Record<string, unknown>;
   /** Shallow-merges into an existing document (or an empty one); null removes a field. Read and written inside the transaction. */
@@ -39,6 +44,8 @@ export interface Commit {
   add?: Record<string, Record<string, number>>;
   drop?: string[];
   jobs?: NewJob[];
+  /** Jobs that would come after this time come then, but those of these kinds: the clock was set back. */
+  sooner?: { by: number; but: string[] };
   /** Proves this worker still owns the job; a stale epoch rejects the whole commit with `stale`. */
   lease?: { job: string; epoch: number; then: "done" | { keepMs: number } | { retryAt: number } };
   /** Deletes the whole logs and search texts of these sessions. */

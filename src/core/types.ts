@@ -22,6 +22,14 @@ export interface Principal {
   via: "page" | "token" | "local" | "osAgent" | "channel" | "schedule";
 }
 
+/** What a message may have done, where that is less than what its person may at the page. A turn has the rights of the message that it begins with. */
+export interface Rights extends Pick<Principal, "role" | "via"> {
+  /** What the turn may cost with its helpers: US dollars, tokens. */
+  ceiling?: { dollars?: number; tokens?: number };
+  /** It has a turn to itself. */
+  alone?: string;
+}
+
 /** Where a person can be reached: a channel and its own opaque ids. */
 export interface Address {
   channel: string;
@@ -57,14 +65,14 @@ export interface PlanEntry {
   state: "pending" | "active" | "done";
 }
 
-/** One thing the agent produced in a turn. `step` is the model's decision to call tools; clients draw the calls, not the step. */
+/** One thing the agent produced in a turn. `step` is the model's decision to call tools; clients draw the calls, not the step. `by`: told in the session by somebody else, while no turn asked for it: the next one reads it, as data. `group`: of the tool that began. */
 export type Item =
-  | { id: string; kind: "text"; text: string; meta?: unknown }
+  | { id: string; kind: "text"; text: string; meta?: unknown; by?: string }
   | { id: string; kind: "thinking"; text: string; meta?: unknown }
   | { id: string; kind: "step"; calls: ToolCall[]; seen: number; meta?: unknown }
-  | { id: string; kind: "tool"; call: ToolCall; effect?: Effect; result?: ToolResult }
+  | { id: string; kind: "tool"; call: ToolCall; effect?: Effect; group?: string; result?: ToolResult }
   | { id: string; kind: "plan"; entries: PlanEntry[] }
-  | { id: string; kind: "notice"; level: "info" | "warning" | "error"; text: string }
+  | { id: string; kind: "notice"; level: "info" | "warning" | "error"; text: string; by?: string }
   | { id: string; kind: "file"; file: FilePart };
 
 export type Effect = "read" | "write" | "send";
@@ -77,6 +85,8 @@ export interface Usage {
   /** Of the input: what the provider keeps for the next calls, where that has a price of its own. */
   written?: number;
   thinking?: number;
+  /** Searches of the web that the provider made for the answer, where they have a price of their own. */
+  searches?: number;
   cost?: number;
 }
 
@@ -127,7 +137,8 @@ export type Change =
   | { type: "replaced"; path: string; kept: string }
   | { type: "removed"; path: string; kept: string }
   | { type: "moved"; from: string; to: string; kept?: string }
-  | { type: "document"; key: string; before: unknown }
+  /** `after`: only of what is reversed field by field. */
+  | { type: "document"; key: string; before: unknown; after?: string }
   | { type: "command"; command: string; changed: string[] }
   /** An identity file, a skill or a key of the configuration, by name. */
   | { type: "own"; target: string; before?: unknown; after?: unknown };

@@ -8,6 +8,8 @@ import { check as computer } from "./computer.ts";
 import { check as configuration } from "./configuration.ts";
 import { check as engine } from "./engine.ts";
 import { check as engines } from "./engines.ts";
+import { check as channels } from "./channels.ts";
+import { check as heartbeat } from "./heartbeat.ts";
 import { check as history } from "./history.ts";
 import { check as home } from "./home.ts";
 import { check as instance } from "./instance.ts";
@@ -25,7 +27,7 @@ type Result = Report["summary"]["checks"][number];
 
 /** In the order in which they are told: what others need comes first. */
 export const checks: readonly Check[] = [
-  ...[node, clock, home, logs, instance, configuration, permissions, store, history],
+  ...[node, clock, home, logs, instance, configuration, permissions, store, history, heartbeat, channels],
   ...[secrets, model, engines, ports, sandbox, engine, computer],
 ];
 const SEVERITY = { ok: "info", warning: "warning", problem: "critical" } as const;

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { bytes } from "../std/text.ts";
-import { type Check, type Finding, ok, problem } from "./check.ts";
+import { type Check, type Finding, ok, problem, warning } from "./check.ts";
 
 /** Above this the whole server would stand still for too long. */
 const READ = 200e6;
@@ -12,8 +12,14 @@ export const check: Check = {
   name: "store",
   async check({ home, env, serving, steward }) {
     if (env["STEWARD_DATABASE_URL"]) {
-      await (await steward()).store.get("health");
-      return ok("Postgres answers");
+      const { store } = await steward();
+      await store.get("health");
+      if (!store.shared || "missing" in store.shared)
+        return warning(
+          `Postgres answers, but each process has a search index of its own: ${store.shared?.missing}`,
+          "Install pgvector for that server (Debian: postgresql-NN-pgvector), let one who may run CREATE EXTENSION vector in Steward's database, and start Steward again.",
+        );
+      return ok(`Postgres answers; its processes share the search index (${store.shared.about})`);
     }
     const path = env["DB_PATH"] ?? join(home, "steward.db");
     const size = statSync(path, { throwIfNoEntry: false })?.size;

@@ -10,6 +10,8 @@ export interface Block {
   name: string;
   /** What was said; of a call the JSON of its arguments. */
   text: string;
+  /** Its end, that was not told yet: cutting it out of a growing text would copy all of it each time. */
+  fresh: string;
   meta?: SharedV4ProviderOptions;
   done: boolean;
 }
@@ -29,10 +31,10 @@ export interface Blocks {
 export function openBlocks(prefix: "toolu" | "call"): Blocks {
   const order: Block[] = [];
   const known = new Map<string, Block>();
-  const state = { at: 0, index: 0, opened: false, sent: 0 };
-  const begin = (key: string, block: Omit<Block, "text" | "done">): Block => {
+  const state = { at: 0, index: 0, opened: false };
+  const begin: Begin = (key, block) => {
     const id = block.kind === "call" ? newId(prefix) : block.id;
-    const made: Block = { ...block, id, text: "", done: false };
+    const made: Block = { ...block, id, text: "", fresh: "", done: false };
     order.push(made);
     known.set(key, made);
     return made;
@@ -45,14 +47,14 @@ export function openBlocks(prefix: "toolu" | "call"): Blocks {
         state.opened = true;
         steps.push({ type: "open", block, index });
       }
-      if (block.text.length > state.sent) steps.push({ type: "more", block, index, text: block.text.slice(state.sent) });
-      state.sent = block.text.length;
+      if (block.fresh !== "") steps.push({ type: "more", block, index, text: block.fresh });
+      block.fresh = "";
       if (!block.done) return steps;
       if (state.opened) {
         steps.push({ type: "close", block, index });
         state.index++;
       }
-      Object.assign(state, { at: state.at + 1, opened: false, sent: 0 });
+      Object.assign(state, { at: state.at + 1, opened: false });
     }
     return steps;
   };
@@ -69,7 +71,7 @@ export function openBlocks(prefix: "toolu" | "call"): Blocks {
   };
 }
 
-type Begin = (key: string, block: Omit<Block, "text" | "done">) => Block;
+type Begin = (key: string, block: Pick<Block, "kind" | "id" | "name">) => Block;
 
 function put(part: LanguageModelV4StreamPart, known: Map<string, Block>, begin: Begin): void {
   switch (part.type) {
@@ -96,7 +98,7 @@ function put(part: LanguageModelV4StreamPart, known: Map<string, Block>, begin: 
       const block =
         known.get(`call ${part.toolCallId}`) ??
         begin(`call ${part.toolCallId}`, { kind: "call", id: part.toolCallId, name: part.toolName });
-      if (!block.done && part.input.startsWith(block.text)) block.text = part.input;
+      if (part.input.startsWith(block.text)) more(block, part.input.slice(block.text.length));
       return close(block, part.providerMetadata);
     }
     default:
@@ -104,7 +106,9 @@ function put(part: LanguageModelV4StreamPart, known: Map<string, Block>, begin: 
 }
 
 function more(block: Block | undefined, text: string): void {
-  if (block && !block.done) block.text += text;
+  if (!block || block.done) return;
+  block.text += text;
+  block.fresh += text;
 }
 function close(block: Block | undefined, meta: SharedV4ProviderOptions | undefined): void {
   if (!block) return;

@@ -76,9 +76,13 @@ async function route(steward: Steward, turns: Turns, { way, req, res }: Arrived)
   const turn = turns.find(keyOf(req), way);
   if (turn === undefined) {
     req.resume();
+    res.setHeader("connection", "close"); // whatever else would come
     steward.log("warning", "a door was asked without a key that is good there", way.reach === "proxy" ? { person: way.person } : {});
     return refuse(res, wire, { status: 401, text: "This key is not good here, or its turn is over.", code: "invalid_api_key" });
   }
+  const end = (): void => void res.destroy();
+  turn.over.addEventListener("abort", end, { once: true });
+  res.once("close", () => turn.over.removeEventListener("abort", end));
   if (path === "/mcp") return answerTools(steward, turn, { req, res });
   if (ASKED[path] !== undefined && req.method === "POST")
     return ask(steward, turn, { wire, path: path.slice(3), query: QUERIES.has(query) ? query : "", req, res });

@@ -4,8 +4,10 @@ import type { Endpoint } from "../core/ports.ts";
 import type { Usage } from "../core/types.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import type { Flow } from "./flow.ts";
+import { neverReached } from "../run/metered.ts";
 import { withoutForeign } from "./parts.ts";
-import { errorEvent, giveUp, refuse, said } from "./replies.ts";
+import { COUNTS, limited } from "./policy.ts";
+import { errorEvent, giveUp, refuse, said, sendJson } from "./replies.ts";
 import { openReader, type Reader, type Tally } from "./usage.ts";
 
 const ASKED = { anthropic: ["anthropic-version", "anthropic-beta"], openai: ["openai-beta"] };
@@ -36,6 +38,8 @@ export async function forward(flow: Flow, endpoint: Endpoint): Promise<void> {
   else res.destroy();
 }
 
+const NOTHING: Tally = { pieces: 0, whole: false };
+
 const half = ({ model }: Flow): StewardError =>
   new StewardError("unavailable", `${model} stopped in the middle of its answer.`, {
     hint: "Try again in a moment, or choose another model.",
@@ -57,12 +61,13 @@ async function sent(flow: Flow, endpoint: Endpoint): Promise<Response | undefine
       return response;
     });
   } catch (error) {
-    await flow.settle(undefined);
+    await flow.settle(neverReached(error) ? undefined : usageOf(flow, NOTHING));
     if (signal.aborted) {
       res.destroy();
       return undefined;
     }
     if (hasCode(error, "stale")) throw error;
+    if (flow.path === COUNTS) return void sendJson(res, 200, { input_tokens: flow.input });
     const failure = await opened.explain(error);
     watch.failed(asked, failure);
     const { status, body } = told(error);
@@ -82,8 +87,9 @@ function headersOf({ req, wire }: Flow): Record<string, string> {
   );
 }
 
-function bodyFor({ body, wire, path, stream }: Flow, { model, shape }: Endpoint): object {
-  const named = { ...(wire === "anthropic" ? withoutForeign(body) : body), model };
+function bodyFor({ body, wire, path, stream, limit }: Flow, { model, shape }: Endpoint): object {
+  const held = limit === undefined ? body : limited(body, path, limit);
+  const named = { ...(wire === "anthropic" ? withoutForeign(held) : held), model };
   const counted =
     wire === "openai" && path === "/chat/completions" && stream
       ? { ...named, stream_options: { ...(body["stream_options"] as object | undefined), include_usage: true } }
@@ -121,7 +127,7 @@ interface End {
 async function pumped(response: Response, { res, reader, flow }: { res: ServerResponse; reader: Reader; flow: Flow }): Promise<End> {
   try {
     for await (const chunk of response.body ?? []) {
-      reader.read(chunk);
+      if (reader.read(chunk)) flow.silence.heard();
       if (!res.write(chunk)) await drained(res);
       if (flow.signal.aborted) break;
     }
@@ -144,9 +150,15 @@ export function drained(res: ServerResponse): Promise<void> {
   });
 }
 
-/** What an answer that was cut off has cost is estimated: it was asked for, and what came came. */
-export const usageOf = ({ input }: Flow, { usage, pieces, whole }: Tally): Usage => {
-  if (usage === undefined) return { input, output: pieces };
-  if (whole) return usage;
-  return { ...usage, input: usage.input || input, output: Math.max(usage.output, pieces) };
-};
+/** What an answer that was cut off has cost is estimated: it was asked for, what came came, and what was thought in between did not. Of a whole one that does not say, of one that the provider broke off at its beginning, and of one that would have come as a whole, nobody knows. */
+export function usageOf(flow: Flow, { usage, counted, pieces, whole, error }: Tally): Usage | "unknown" {
+  const { input, path } = flow;
+  if (whole && pieces > 0 && !counted) return "unknown";
+  if (!whole && pieces === 0 && error === undefined && !(flow.stream && flow.signal.aborted)) return "unknown";
+  const searches = usage?.searches ?? (whole && path !== "/chat/completions" ? 0 : flow.searches);
+  const found = searches > 0 ? { searches } : {};
+  const seen = whole ? pieces : Math.max(pieces, Math.min(pieces + flow.silence.thought(), flow.most));
+  if (usage === undefined) return { input, output: seen, ...found };
+  const least = whole && usage.output > 0 ? usage.output : Math.max(usage.output, seen);
+  return { ...usage, input: usage.input || input, output: least, ...found };
+}

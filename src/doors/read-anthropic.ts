@@ -1,12 +1,27 @@
 // Anthropic's messages as a program sends them, in the form of language models.
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4ToolChoice } from "@ai-sdk/provider";
 import { isJson, type Json } from "./body.ts";
-import { filePart, inputOf, list, metaOf, most, type Names, number, resultPart, string, textPart, withMeta } from "./parts.ts";
+import {
+  filePart,
+  inputOf,
+  list,
+  metaOf,
+  most,
+  type Names,
+  number,
+  resultPart,
+  string,
+  textPart,
+  type Thought,
+  withMeta,
+} from "./parts.ts";
+import { callPart } from "./read-chat.ts";
 
 type User = (LanguageModelV4Message & { role: "user" })["content"];
 type Assistant = (LanguageModelV4Message & { role: "assistant" })["content"];
 
-export function readAnthropic(body: Json): LanguageModelV4CallOptions {
+/** `thoughts`: what a call's provider wants back with it, which this wire has no place for beside thinking. */
+export function readAnthropic(body: Json, thoughts: ReadonlyMap<string, Thought>): LanguageModelV4CallOptions {
   const names: Names = new Map();
   const system = blocks(body["system"]).map(({ text }) => string(text));
   // Claude Code's line of bookkeeping differs with each request, so that no cache would ever hold.
@@ -15,7 +30,7 @@ export function readAnthropic(body: Json): LanguageModelV4CallOptions {
   for (const message of list(body["messages"])) {
     const content = blocks(message["content"]);
     if (message["role"] === "assistant")
-      prompt.push({ role: "assistant", content: content.flatMap((block) => assistantPart(block, names)) });
+      prompt.push({ role: "assistant", content: content.flatMap((block) => assistantPart(block, { names, thoughts })) });
     else if (message["role"] === "system") prompt.push({ role: "system", content: content.map(({ text }) => string(text)).join("\n\n") });
     else prompt.push(...userMessages(content, names));
   }
@@ -58,7 +73,12 @@ function format(body: Json): Pick<LanguageModelV4CallOptions, "responseFormat"> 
   return { responseFormat: { type: "json", ...(isJson(wanted["schema"]) ? { schema: wanted["schema"] } : {}) } };
 }
 
-function assistantPart(block: Json, names: Names): Assistant {
+interface Known {
+  names: Names;
+  thoughts: ReadonlyMap<string, Thought>;
+}
+
+function assistantPart(block: Json, { names, thoughts }: Known): Assistant {
   switch (block["type"]) {
     case "text":
       return string(block["text"]).trim() === "" ? [] : [textPart(string(block["text"]))];
@@ -67,7 +87,7 @@ function assistantPart(block: Json, names: Names): Assistant {
     case "tool_use": {
       const [id, name] = [string(block["id"]), string(block["name"])];
       names.set(id, name);
-      return [{ type: "tool-call", toolCallId: id, toolName: name, input: inputOf(block["input"]) }];
+      return [callPart({ id, name, input: inputOf(block["input"]) }, thoughts)];
     }
     default:
       return [];

@@ -6,6 +6,7 @@ import type {
   LanguageModelV4Usage,
 } from "@ai-sdk/provider";
 import type { Usage } from "../core/types.ts";
+import { neverReached } from "../run/metered.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { type Block, openBlocks, type Step, thoughtOf } from "./blocks.ts";
 import { isJson } from "./body.ts";
@@ -15,6 +16,7 @@ import { readAnthropic } from "./read-anthropic.ts";
 import { readChat } from "./read-chat.ts";
 import { offeredTools, readResponses } from "./read-responses.ts";
 import { errorEvent, giveUp, sendJson } from "./replies.ts";
+import { number as count } from "./usage.ts";
 import { writeAnthropic } from "./write-anthropic.ts";
 import { writeChat } from "./write-chat.ts";
 import { writeResponses } from "./write-responses.ts";
@@ -38,16 +40,17 @@ const MOST_THOUGHTS = 500;
 
 /** Throws what the request itself is refused for. */
 export async function translate(flow: Flow): Promise<void> {
-  const { options, writer } = dialectOf(flow);
-  if (Array.isArray(flow.body["tools"]) && flow.body["tools"].length > 0 && options.tools === undefined)
-    throw new StewardError("invalid", `${flow.model} has no search of its own.`);
+  const { options, writer } = await readable(flow);
   const { opened, signal, watch, asked } = flow;
   const state: State = { begun: false, blocks: openBlocks(flow.wire === "anthropic" ? "toolu" : "call") };
   const quiet = setInterval(() => void (flow.stream && send(flow, writer, state, () => ": still at it\n\n")), QUIET_MS);
   try {
-    const { stream } = await opened.call(async () => opened.model.doStream({ ...options, abortSignal: signal }));
+    const { limit = Infinity } = flow;
+    const most = Math.min(options.maxOutputTokens ?? limit, limit);
+    const wanted = { ...options, ...(most === Infinity ? {} : { maxOutputTokens: most }), abortSignal: signal };
+    const { stream } = await opened.call(async () => opened.model.doStream(wanted));
     await told(flow, writer, state, stream);
-    const usage = state.finish ? usageOf(state.finish.usage, flow) : { input: flow.input, output: tokensOf(state) };
+    const usage = usageOf(state, flow);
     await flow.settle(usage);
     if (signal.aborted) return void flow.res.destroy();
     const blocks = state.blocks.all();
@@ -55,7 +58,9 @@ export async function translate(flow: Flow): Promise<void> {
     watch.answered(asked, blocks.length > 0);
     await finished(flow, writer, state, { usage, blocks });
   } catch (error) {
-    await flow.settle(state.begun || state.finish ? { input: flow.input, output: tokensOf(state) } : undefined);
+    const some = tokensOf(state);
+    const none = !signal.aborted && !state.finish && some === 0;
+    await flow.settle(none ? (neverReached(error) ? undefined : "unknown") : { input: flow.input, output: madeOf(flow, state) });
     if (signal.aborted || hasCode(error, "stale")) return void flow.res.destroy();
     const failure = await opened.explain(error);
     watch.failed(asked, failure);
@@ -63,6 +68,19 @@ export async function translate(flow: Flow): Promise<void> {
     flow.res.end(errorEvent(flow.wire, failure));
   } finally {
     clearInterval(quiet);
+  }
+}
+
+async function readable(flow: Flow): Promise<Dialect> {
+  try {
+    const dialect = dialectOf(flow);
+    const { tools } = flow.body;
+    if (Array.isArray(tools) && tools.length > 0 && dialect.options.tools === undefined)
+      throw new StewardError("invalid", `${flow.model} has no search of its own.`);
+    return dialect;
+  } catch (error) {
+    await flow.settle(undefined); // nobody was asked
+    throw error;
   }
 }
 
@@ -76,7 +94,7 @@ interface State {
 function dialectOf(flow: Flow): Dialect {
   const { body, path, turn } = flow;
   const name = typeof body["model"] === "string" ? body["model"] : flow.model;
-  if (path === "/messages") return { options: readAnthropic(body), writer: writeAnthropic(name) };
+  if (path === "/messages") return { options: readAnthropic(body, turn.thoughts), writer: writeAnthropic(name) };
   if (path === "/chat/completions") {
     const usageWanted = isJson(body["stream_options"]) && body["stream_options"]["include_usage"] === true;
     return { options: readChat(body, turn.thoughts), writer: writeChat(name, { usageWanted }) };
@@ -90,6 +108,7 @@ async function told(flow: Flow, writer: Writer, state: State, stream: ReadableSt
     if (flow.signal.aborted) return;
     if (part.type === "error") throw part.error;
     if (part.type === "finish") state.finish = { reason: part.finishReason, usage: part.usage };
+    if (part.type.endsWith("-delta") || part.type === "tool-call") flow.silence.heard();
     const steps = state.blocks.take(part);
     if (flow.stream && steps.length > 0) await send(flow, writer, state, () => steps.map(writer.step).join(""));
   }
@@ -116,17 +135,28 @@ async function finished(flow: Flow, writer: Writer, state: State, { usage, block
   flow.res.end();
 }
 
-function usageOf({ inputTokens, outputTokens }: LanguageModelV4Usage, { input }: Flow): Usage {
-  const [cached, thinking] = [inputTokens.cacheRead, outputTokens.reasoning];
+/** What the provider did not count is estimated by what came. */
+function usageOf(state: State, flow: Flow): Usage {
+  const { inputTokens, outputTokens } = state.finish?.usage ?? NOTHING;
+  const [cached, written, thinking] = [count(inputTokens.cacheRead), count(inputTokens.cacheWrite), count(outputTokens.reasoning)];
   return {
-    input: inputTokens.total ?? input,
-    output: outputTokens.total ?? 0,
+    input: count(inputTokens.total) ?? flow.input,
+    output: count(outputTokens.total) ?? madeOf(flow, state),
     ...(cached ? { cached } : {}),
+    ...(written ? { written } : {}),
     ...(thinking ? { thinking } : {}),
   };
 }
+const NOTHING: Pick<LanguageModelV4Usage, "inputTokens" | "outputTokens"> = {
+  inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+  outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+};
 
-const tokensOf = ({ blocks }: State): number => Math.ceil(blocks.all().reduce((sum, { text }) => sum + text.length, 0) / 4);
+const LETTERS_A_TOKEN = 2;
+/** Of an answer that was cut off: what came, and what was thought in between. */
+const madeOf = ({ silence, most }: Flow, state: State): number =>
+  Math.max(tokensOf(state), state.finish ? 0 : Math.min(tokensOf(state) + silence.thought(), most));
+const tokensOf = ({ blocks }: State): number => Math.ceil(blocks.all().reduce((sum, { text }) => sum + text.length, 0) / LETTERS_A_TOKEN);
 
 /** What a wire has no place for is kept for when the call comes back. */
 function remember({ turn }: Flow, blocks: Block[]): void {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Steward } from "../run/steward.ts";
 import { failureOf, hasCode, StewardError } from "../std/error.ts";
+import { isDeeper } from "../std/json.ts";
 import { readBody } from "./body.ts";
 import { drained } from "./forward.ts";
 import { said, sendJson } from "./replies.ts";
@@ -9,6 +10,9 @@ import { openToolDoor } from "./tools.ts";
 import type { OpenTurn } from "./turns.ts";
 
 const MOST_BYTES = 8 * 1024 * 1024;
+/** With those that wait for a person. */
+const MOST_AT_ONCE = 100;
+const DEEPEST = 64;
 const ASKED = ["accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id", "last-event-id"];
 
 export async function answerTools(
@@ -18,7 +22,10 @@ export async function answerTools(
 ): Promise<void> {
   const gone = new AbortController();
   res.once("close", () => gone.abort());
+  turn.calling++;
+  res.once("close", () => turn.calling--);
   try {
+    if (turn.calling > MOST_AT_ONCE) throw new StewardError("invalid", `More than ${MOST_AT_ONCE} requests at once are not taken.`);
     const { order } = turn;
     turn.tools ??= openToolDoor({
       name: "steward",
@@ -30,6 +37,7 @@ export async function answerTools(
     const bytes = req.method === "POST" ? await readBody(req, { most: MOST_BYTES }) : undefined;
     if (turn.over.aborted) throw new StewardError("denied", "This turn has ended");
     const body = bytes && parsed(bytes);
+    if (isDeeper(body, DEEPEST)) throw new StewardError("invalid", "The message is nested too deeply.");
     const request = new Request("http://steward/mcp", {
       method: req.method ?? "GET",
       headers: headersOf(req),

@@ -14,6 +14,8 @@ export interface OpenTurn {
   over: AbortSignal;
   /** Requests to a model that are under way. */
   running: number;
+  /** Requests to its tools that are under way. */
+  calling: number;
   /** What thinking belongs to a call, for wires that do not carry it: by the call's id. */
   thoughts: Map<string, Thought>;
   tools?: Promise<ToolDoor>;
@@ -40,7 +42,7 @@ export function openTurns(limits: () => { now(): number; most: number }): Turns 
       const hash = hashOf(key);
       const name = hash.toString("hex");
       const end = new AbortController();
-      const turn: OpenTurn = { order, watch: newWatch(limits()), over: end.signal, running: 0, thoughts: new Map() };
+      const turn: OpenTurn = { order, watch: newWatch(limits()), over: end.signal, running: 0, calling: 0, thoughts: new Map() };
       entries.set(name, { hash, turn, end });
       const close = (): void => {
         entries.delete(name);

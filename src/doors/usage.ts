@@ -4,13 +4,16 @@ import type { Usage } from "../core/types.ts";
 import { isJson, type Json } from "./body.ts";
 
 export interface Reader {
-  read(chunk: Uint8Array): void;
+  /** Whether something of the answer was in it. */
+  read(chunk: Uint8Array): boolean;
   /** After the last byte. */
   end(): Tally;
 }
 export interface Tally {
   /** Absent when the answer did not say. */
   usage?: Usage;
+  /** It was said after the answer, not only before. */
+  counted?: boolean;
   /** Events with something in them: about as many as tokens, where the answer did not say. */
   pieces: number;
   /** It said itself that it is over. */
@@ -30,13 +33,19 @@ export function openReader(streamed: boolean): Reader {
 function wholeReader(): Reader {
   const pieces: Uint8Array[] = [];
   return {
-    read: (chunk) => void pieces.push(chunk),
+    read: (chunk) => pieces.push(chunk) > 0,
     end() {
       try {
         const value: unknown = JSON.parse(Buffer.concat(pieces).toString("utf8"));
         const usage = isJson(value) ? usageOf(value) : undefined;
         const filled = isJson(value) && hasContent(value);
-        return { pieces: filled ? 1 : 0, whole: true, ...(usage ? { usage } : {}) };
+        const error = isJson(value) && !filled ? (value["error"] ?? undefined) : undefined;
+        return {
+          pieces: filled ? 1 : 0,
+          whole: true,
+          ...(usage ? { usage, counted: true } : {}),
+          ...(error === undefined ? {} : { error }),
+        };
       } catch {
         return { pieces: 0, whole: false };
       }
@@ -61,12 +70,12 @@ function streamReader(): Reader {
   };
   return {
     read(chunk) {
-      const text = decoder.write(chunk);
-      const ended = text.includes("\n");
-      if (!ended && state.skip) return;
+      const [text, before] = [decoder.write(chunk), tally.pieces];
+      const ended = /[\r\n]/.test(text);
+      if (!ended && state.skip) return false;
       if (!ended) state.rest += text; // not looked at again until its line ends
       else {
-        const lines = (state.rest + text).split("\n");
+        const lines = (state.rest + text).split(/\r\n?|\n/);
         state.rest = lines.pop() ?? "";
         for (const one of lines) {
           if (!state.skip) line(one);
@@ -74,6 +83,7 @@ function streamReader(): Reader {
         }
       }
       if (state.rest.length > MOST_LINE) Object.assign(state, { rest: "", skip: true });
+      return tally.pieces > before;
     },
     end() {
       if (state.rest !== "" && !state.skip) line(state.rest);
@@ -95,7 +105,7 @@ function event(tally: Tally, data: string): void {
   if (type === "message_stop" || type === "response.completed" || type === "response.incomplete") tally.whole = true;
   const inner = isJson(value["message"]) ? value["message"] : isJson(value["response"]) ? value["response"] : value;
   const usage = usageOf(inner, tally.usage);
-  if (usage) tally.usage = usage;
+  if (usage) Object.assign(tally, { usage, counted: tally.pieces > 0 });
   const choices = value["choices"];
   if (Array.isArray(choices) && choices.some((one) => isJson(one) && typeof one["finish_reason"] === "string")) tally.whole = true;
   if (type === "error" || type === "response.failed" || (type === undefined && value["error"] != null))
@@ -111,9 +121,17 @@ function parsed(data: string): Json | undefined {
   }
 }
 
-const number = (value: unknown): number | undefined =>
-  typeof value === "number" && Number.isFinite(value) && value >= 0 ? Math.min(value, 1e9) : undefined;
+/** No request has more: such a count is none, and would eat up the budget of a year. */
+const MOST_TOKENS = 10_000_000;
+/** A count that can be one. */
+export const number = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isFinite(value) && value >= 0 ? Math.min(Math.ceil(value), MOST_TOKENS) : undefined;
 const detail = (value: unknown, name: string): number | undefined => (isJson(value) ? number(value[name]) : undefined);
+
+/** Searches of the provider's: told as a number, or as what the answer consists of. */
+const searchesIn = ({ usage, output }: Json): number =>
+  detail(isJson(usage) ? usage["server_tool_use"] : undefined, "web_search_requests") ??
+  (Array.isArray(output) ? output.filter((item) => isJson(item) && item["type"] === "web_search_call").length : 0);
 
 /** Anthropic counts what was kept beside the input; the others count it within. `before`: what an earlier event said. */
 function usageOf(value: Json, before?: Usage): Usage | undefined {
@@ -124,6 +142,7 @@ function usageOf(value: Json, before?: Usage): Usage | undefined {
   const output = number(usage["completion_tokens"]) ?? number(usage["output_tokens"]);
   const kept = number(usage["cache_read_input_tokens"]);
   const made = number(usage["cache_creation_input_tokens"]);
+  if (input === undefined && output === undefined && before === undefined) return undefined;
   const cached =
     kept ?? detail(usage["prompt_tokens_details"] ?? usage["input_tokens_details"], "cached_tokens") ?? number(usage["cached_tokens"]);
   const thinking = detail(usage["completion_tokens_details"] ?? usage["output_tokens_details"], "reasoning_tokens");
@@ -138,6 +157,7 @@ function usageOf(value: Json, before?: Usage): Usage | undefined {
     cached: most(cached, before?.cached),
     written: most(made || undefined, before?.written),
     thinking: most(thinking, before?.thinking),
+    searches: most(searchesIn(value) || undefined, before?.searches),
   };
   return { ...merged, ...Object.fromEntries(Object.entries(more).filter(([, count]) => count !== undefined)) };
 }

@@ -24,8 +24,10 @@ export interface Asked {
   /** "provider/name". */
   model: string;
   digest: string;
-  /** Tools were offered: not a request beside the work, such as for a title. */
+  /** The turn's own model was asked and tools were offered: not a request beside the work, such as for a title. */
   work: boolean;
+  /** Another model than the turn's, as the owner says: the program is told what it fails of, which says nothing of the turn's. */
+  other?: true;
 }
 
 /** Until when asking this model again is pointless, epoch milliseconds: a program's haste would only make it worse. */
@@ -57,8 +59,10 @@ export function newWatch({ now, most }: { now(): number; most: number }): Watch 
       if (++state.asked > most) throw stick(`The engine asked its model ${most} times in one turn.`);
       if (times > SAME) throw stick(`The engine asked its model the same thing ${SAME} times and did not get on.`);
     },
-    failed({ work, model }, failure) {
+    failed({ work, model, other }, failure) {
       resting.set(model, { failure, until: restsUntil(failure, now()) });
+      const budget = failure.code === "limit" && failure.reason === undefined;
+      if (other && !budget) return;
       if (state.work && !work && failure.code !== "limit") return; // what is asked beside the work decides nothing
       state.fault = { failure, work };
     },
@@ -67,10 +71,11 @@ export function newWatch({ now, most }: { now(): number; most: number }): Watch 
       state.empty = tokens ? 0 : state.empty + 1;
       if (state.empty >= EMPTY) stick(`The model answered ${EMPTY} times without a word.`);
     },
-    spend({ input, output, cached, thinking }) {
+    spend({ input, output, cached, written, thinking }) {
       used.input += input;
       used.output += output;
       if (cached !== undefined) used.cached = (used.cached ?? 0) + cached;
+      if (written !== undefined) used.written = (used.written ?? 0) + written;
       if (thinking !== undefined) used.thinking = (used.thinking ?? 0) + thinking;
     },
     used: () => ({ ...used }),

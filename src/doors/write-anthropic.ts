@@ -66,9 +66,9 @@ function stopReason({ unified }: LanguageModelV4FinishReason, blocks: Block[]): 
   return blocks.some(({ kind }) => kind === "call") ? "tool_use" : "end_turn";
 }
 
-const usageOf = ({ input, output, cached = 0 }: Usage): object => ({
-  input_tokens: Math.max(0, input - cached),
+const usageOf = ({ input, output, cached = 0, written = 0 }: Usage): object => ({
+  input_tokens: Math.max(0, input - cached - written),
   output_tokens: output,
   cache_read_input_tokens: cached,
-  cache_creation_input_tokens: 0,
+  cache_creation_input_tokens: written,
 });

@@ -1,6 +1,7 @@
 // Agents that speak the Agent Client Protocol, as data: how each is started, where it finds its model, how it differs. No code knows their names.
 import * as z from "zod/mini";
 import type { ProgramNeed, Wire, Workplace } from "../core/workplace.ts";
+import { NO_PROJECT } from "./opencode-config.ts";
 
 const words = z.record(z.string(), z.string());
 
@@ -31,6 +32,8 @@ export interface Agent extends Omit<AgentConfig, "command"> {
   licence: string;
   /** The variable of a key of its own: it speaks to its maker's models in a way that no door of Steward's has. */
   account?: string;
+  /** More variables where it runs without walls. */
+  bare?: Record<string, string>;
   /** What it says in the model's place, which nobody asked for: a pattern for pieces that are left out. */
   noise?: string;
   /** How it says in the model's place what is wrong, and then ends well: a pattern for a turn in which the model said nothing. */
@@ -155,6 +158,8 @@ export const AGENTS: Readonly<Record<string, Known>> = {
     env: {
       OPENCODE_CONFIG_CONTENT: OPENCODE,
       OPENCODE_DISABLE_MODELS_FETCH: "1",
+      // Its list of all models takes long to read.
+      OPENCODE_MODELS_PATH: "{state}/opencode/models.json",
       OPENCODE_DISABLE_AUTOUPDATE: "1",
       XDG_DATA_HOME: "{state}/opencode/data",
       XDG_CONFIG_HOME: "{state}/opencode/config",
@@ -162,6 +167,8 @@ export const AGENTS: Readonly<Record<string, Known>> = {
       XDG_CACHE_HOME: "{state}/opencode/cache",
       npm_config_fetch_retries: "0",
     },
+    bare: NO_PROJECT,
+    files: { "opencode/models.json": "{}" },
   },
 };
 

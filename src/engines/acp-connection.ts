@@ -10,6 +10,8 @@ export interface Answers {
   notice(method: string, params: Fields): Promise<void> | void;
 }
 export type Fields = { readonly [name: string]: unknown };
+/** Whatever a program put there instead of an object is none. */
+export const fieldsOf = (value: unknown): Fields => (typeof value === "object" && value !== null ? (value as Fields) : {});
 export interface Connection {
   /** Rejects with RpcFailure for an answer that is an error, unavailable for none in time, and with what ended the connection. */
   request(method: string, params: Fields, ms?: number): Promise<Fields>;
@@ -78,7 +80,7 @@ async function read(process: Process, name: string, { waiting, answers, send, fa
   for await (const message of messages(process, name)) {
     state.heard = Date.now();
     const { id, method } = message;
-    const params = (message.params ?? {}) as Fields;
+    const params = fieldsOf(message.params);
     if (typeof method !== "string") settle(waiting, message);
     else if (id === undefined || id === null) await answers.notice(method, params);
     else

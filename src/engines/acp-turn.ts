@@ -2,25 +2,27 @@
 import { written } from "../core/transcript.ts";
 import type { Failure, Part, Stop } from "../core/types.ts";
 import type { Process } from "../core/workplace.ts";
-import { hasCode, StewardError } from "../std/error.ts";
+import { StewardError } from "../std/error.ts";
 import { oneLine, visible } from "../std/text.ts";
 import { type Agent, filled } from "./acp-agents.ts";
-import { openCalls, planOf } from "./acp-calls.ts";
-import { type Answers, connect, type Connection, type Fields, RpcFailure } from "./acp-connection.ts";
-import { toolsRelay } from "./acp-relay.ts";
+import { type Calls, openCalls, planOf } from "./acp-calls.ts";
+import { type Answers, connect, type Fields, fieldsOf, RpcFailure } from "./acp-connection.ts";
+import { openSession, resumable, type Session, START_MS, within } from "./acp-session.ts";
 import { asked, partsOf } from "./asked.ts";
 import { aborted, asError, type Ended, type Frame, images, newFault, watch } from "./frame.ts";
 
-/** For what an agent does before it asks its model. */
-const START_MS = 60_000;
 /** How long a cancelled agent may take to end its session well. */
 const GRACE_MS = 500;
 const STEER_MS = 500;
-const AUTH_REQUIRED = -32_000;
+/** Words of an agent may come after the call that they were said before: so long a silence says that there are none. */
+const QUIET_MS = 250;
+const MOST_QUIET_MS = 1500;
 
 /** What comes before `live` is told again from an earlier session: it is in the log. */
 interface Heard {
   live: boolean;
+  /** Epoch milliseconds of the newest words. */
+  at: number;
   asking: number;
   /** Resolves when it has made more calls than it may. */
   full: PromiseWithResolvers<undefined>;
@@ -28,34 +30,41 @@ interface Heard {
   refused: boolean;
   /** What it said instead of failing. */
   failure?: string;
-  /** US dollars since the session began. */
+  /** US dollars since the session began: believed of one that has an account of its own, as the owner says. */
   cost?: number;
 }
-interface Session {
-  id: string;
-  connection: Connection;
-  /** What the agent said it can. */
-  can: Fields;
-  fresh: boolean;
-}
-
 export async function runAgent(frame: Frame, agent: Agent, idleMs: number): Promise<Ended> {
   const process = await start(frame, agent);
-  const heard: Heard = { live: false, asking: 0, refused: false, full: Promise.withResolvers() };
-  const connection = connect(process, agent.name, answers(frame, agent, heard));
-  const busy = (): boolean => heard.asking > 0 || frame.record.running() > 0;
-  const watched = watch(frame.place, { name: agent.name, idleMs, heard: connection.heard, busy });
-  const over = Promise.race([connection.broken, watched.failed, aborted(frame.host.signal)]);
+  const heard: Heard = { live: false, at: 0, asking: 0, refused: false, full: Promise.withResolvers() };
+  const calls = openCalls(frame.record, new Set(frame.turn.tools.map(({ name }) => name)), (hurry) => quiet(heard, hurry));
+  const connection = connect(process, agent.name, answers(frame, agent, { heard, calls }));
+  const [asking, working] = [() => heard.asking > 0, () => frame.record.running() > 0];
+  const watched = watch(frame.place, { name: agent.name, idleMs, heard: connection.heard, asking, working });
+  const over = Promise.race([connection.broken, watched.failed, calls.failed, aborted(frame.host.signal)]);
+  let well = false;
   try {
-    const session = await Promise.race([open(frame, agent, connection), over]);
+    const session = await Promise.race([openSession(frame, agent, connection), over]);
     if (session === undefined) return { stop: "cancelled" };
-    const ended = await talk(frame, session, { over, heard });
+    const ended = await talk(frame, session, { over, heard, calls });
     const { cost } = heard;
-    return { ...ended, ...(session.fresh && cost !== undefined ? { cost } : {}), ...resumable(agent, session, ended) };
+    well = ended.stop === "end";
+    return {
+      ...ended,
+      ...(session.fresh && agent.account !== undefined && cost !== undefined ? { cost } : {}),
+      ...resumable(agent, session, ended),
+    };
   } finally {
     watched.stop();
+    calls.close();
+    if (well) await leaves(process);
     await process.kill();
   }
+}
+
+/** It may still be writing down what was said last, for the next turn. */
+async function leaves(process: Process): Promise<void> {
+  process.end();
+  await Promise.race([process.exited, new Promise((resolve) => setTimeout(resolve, GRACE_MS))]);
 }
 
 async function start({ place, turn }: Frame, agent: Agent): Promise<Process> {
@@ -63,17 +72,25 @@ async function start({ place, turn }: Frame, agent: Agent): Promise<Process> {
   const [first = "", ...rest] = agent.command;
   const path = agent.package === undefined ? first : (await place.program(first)).path;
   for (const [name, text] of Object.entries(agent.files)) await place.write(`${place.state}/${name}`, new TextEncoder().encode(fill(text)));
-  const env = Object.fromEntries(Object.entries(agent.env).map(([name, text]) => [name, fill(text)]));
+  const env = Object.fromEntries(
+    Object.entries({ ...(place.mode === "full" ? agent.bare : {}), ...agent.env }).map(([name, text]) => [name, fill(text)]),
+  );
   return place.start([path, ...rest.map(fill)], { cwd: place.cwd, env: { ...place.doors.env, ...env } });
 }
 
 // ---- What the agent says
 
-function answers({ turn, host, place, record }: Frame, agent: Agent, heard: Heard): Answers {
+/** Once the words have an end. */
+async function quiet(heard: Heard, hurry: AbortSignal): Promise<void> {
+  const began = Date.now();
+  while (!hurry.aborted && Date.now() - Math.max(heard.at, began) < QUIET_MS && Date.now() - began < MOST_QUIET_MS)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+function answers({ turn, host, place, record }: Frame, agent: Agent, { heard, calls }: { heard: Heard; calls: Calls }): Answers {
   const [noise, failure] = [agent.noise, agent.failure].map((pattern) => (pattern === undefined ? undefined : new RegExp(pattern)));
-  const calls = openCalls(record, new Set(turn.tools.map(({ name }) => name)));
   const permission = async ({ toolCall, options }: Fields): Promise<Fields> => {
-    const { own, tool, input, title } = await calls.asked((toolCall ?? {}) as Fields);
+    const { own, tool, input, title } = await calls.asked(fieldsOf(toolCall));
     const { allowed } = own ? { allowed: true } : await host.permit({ tool, input, about: oneLine(title, 200) });
     const chosen = optionFor(options, allowed);
     heard.refused ||= !allowed;
@@ -88,100 +105,28 @@ function answers({ turn, host, place, record }: Frame, agent: Agent, heard: Hear
     },
     async notice(method, params) {
       if (method !== "session/update" || !heard.live) return;
-      const { sessionUpdate: kind, content, messageId, entries, cost, ...more } = (params.update ?? {}) as Fields;
-      const { type, text } = (content ?? {}) as Fields;
+      const { sessionUpdate: kind, content, messageId, entries, cost, ...more } = fieldsOf(params.update);
+      const { type, text } = fieldsOf(content);
       const key = typeof messageId === "string" ? messageId : "";
       const wrong = typeof text === "string" && failure?.test(text) === true && place.used().output === 0;
       if (wrong && kind === "agent_message_chunk") heard.failure = oneLine(text, 500);
       const said = typeof text === "string" && !wrong && noise?.test(text) !== true ? text : "";
+      if (said !== "") heard.at = Date.now();
       if (kind === "agent_message_chunk" && type === "text") record.say("text", key, said);
       if (kind === "agent_thought_chunk" && type === "text") record.say("thinking", key, said);
-      if (kind === "tool_call" || kind === "tool_call_update") await calls.take({ ...more, content });
+      if (kind === "tool_call" || kind === "tool_call_update") await calls.take({ ...more, content, sessionUpdate: kind });
       if (record.calls() > turn.rounds) heard.full.resolve(undefined);
       if (kind === "plan") await record.plan(planOf(entries));
-      const { amount, currency } = (cost ?? {}) as Fields;
+      const { amount, currency } = fieldsOf(cost);
       if (kind === "usage_update" && typeof amount === "number" && currency === "USD") heard.cost = amount;
     },
   };
 }
 
 function optionFor(options: unknown, allowed: boolean): Fields | undefined {
-  const all = Array.isArray(options) ? (options as Fields[]) : [];
+  const all = (Array.isArray(options) ? (options as unknown[]) : []).map(fieldsOf);
   const kinds = allowed ? ["allow_once", "allow_always"] : ["reject_once", "reject_always"];
   return kinds.flatMap((kind) => all.filter((option) => option.kind === kind))[0];
-}
-
-// ---- Its session
-
-async function open(frame: Frame, agent: Agent, connection: Connection): Promise<Session> {
-  const { place, turn } = frame;
-  const hello = { protocolVersion: 1, clientCapabilities: {}, clientInfo: { name: "steward", title: "Steward", version: "1" } };
-  const { agentCapabilities, protocolVersion, _meta } = await connection.request("initialize", hello, START_MS);
-  if (protocolVersion !== 1)
-    throw new StewardError(
-      "unavailable",
-      `${agent.name} speaks version ${String(protocolVersion)} of the Agent Client Protocol; Steward speaks 1`,
-    );
-  const can = {
-    ...((agentCapabilities ?? {}) as Fields),
-    steering: ((_meta as Fields | undefined)?.steering as Fields | undefined)?.supported,
-  };
-  if (agent.auth !== undefined) await connection.request("authenticate", { methodId: agent.auth }, START_MS);
-  const system = within(can, "sessionCapabilities", "systemPrompt") !== undefined;
-  const params = {
-    cwd: place.cwd,
-    mcpServers: [await toolServer(frame, within(can, "mcpCapabilities", "http") === true)],
-    ...(system ? { systemPrompt: { mode: "append", content: [{ type: "text", text: turn.instructions }] } } : {}),
-    ...(agent.meta === undefined ? {} : { _meta: agent.meta }),
-  };
-  const kept = keptId(agent, turn.resume?.id);
-  const resumed = kept !== undefined && (await goOn(connection, can, { ...params, sessionId: kept }));
-  const id = resumed ? kept : await begin(connection, agent, params);
-  if (agent.mode !== undefined) await connection.request("session/set_mode", { sessionId: id, modeId: agent.mode }, START_MS);
-  return { id, connection, can, fresh: !resumed };
-}
-
-async function toolServer({ place }: Frame, http: boolean): Promise<Fields> {
-  const pairs = (all: { [name: string]: string }): Fields[] => Object.entries(all).map(([name, value]) => ({ name, value }));
-  const { url, headers } = place.doors.tools;
-  if (http) return { type: "http", name: "steward", url, headers: pairs(headers) };
-  const { command, env } = await toolsRelay(place);
-  return { name: "steward", command: command[0], args: command.slice(1), env: pairs(env) };
-}
-
-/** False when the session is not to be had any more. */
-async function goOn(connection: Connection, can: Fields, params: Fields): Promise<boolean> {
-  const method = within(can, "sessionCapabilities", "resume") ? "session/resume" : can.loadSession === true ? "session/load" : undefined;
-  if (method === undefined) return false;
-  return connection.request(method, params, START_MS).then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof RpcFailure || hasCode(error, "not_found")) return false;
-      throw error;
-    },
-  );
-}
-
-async function begin(connection: Connection, { name }: Agent, params: Fields): Promise<string> {
-  try {
-    return String((await connection.request("session/new", params, START_MS)).sessionId);
-  } catch (error) {
-    if (!(error instanceof RpcFailure) || error.rpc !== AUTH_REQUIRED) throw error;
-    throw new StewardError("unavailable", `${name} wants a login of its own: ${error.message}`, {
-      hint: `Where it takes a key from a variable, engines.acp.agents.${name}.env sets it.`,
-    });
-  }
-}
-
-const within = (can: Fields, part: string, name: string): unknown => ((can[part] ?? {}) as Fields)[name] ?? undefined;
-
-/** Another agent may have been chosen since. */
-const keptId = ({ name }: Agent, id: string | undefined): string | undefined =>
-  id?.startsWith(`${name} `) ? id.slice(name.length + 1) : undefined;
-
-function resumable({ name }: Agent, { id, can }: Session, { stop, lost }: Ended): Pick<Ended, "resume"> {
-  const keeps = can.loadSession === true || within(can, "sessionCapabilities", "resume") !== undefined;
-  return keeps && stop !== "failed" && !lost ? { resume: `${name} ${id}` } : {};
 }
 
 // ---- The turn
@@ -193,7 +138,13 @@ const STOPS: Readonly<{ [reason: string]: Stop }> = {
   refusal: "refusal",
 };
 
-async function talk(frame: Frame, session: Session, { over, heard }: { over: Promise<undefined>; heard: Heard }): Promise<Ended> {
+interface Talk {
+  over: Promise<undefined>;
+  heard: Heard;
+  calls: Calls;
+}
+
+async function talk(frame: Frame, session: Session, { over, heard, calls }: Talk): Promise<Ended> {
   const { host, place, record } = frame;
   const { id: sessionId, connection } = session;
   const faulty = newFault(place);
@@ -206,6 +157,7 @@ async function talk(frame: Frame, session: Session, { over, heard }: { over: Pro
       .catch((error: unknown) => Promise.reject(refusal(error, place.fault())))
       .finally(steering.stop);
     if (result === undefined) return stopped(session, answer, host.signal.aborted ? "cancelled" : "limit");
+    await Promise.race([calls.settled(), over]);
     const nothing = place.used().output === 0;
     const error = faulty() ?? (nothing ? place.fault() : undefined);
     // Some agents end well and give the error as their words.

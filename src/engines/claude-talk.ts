@@ -1,13 +1,15 @@
 // What Claude's program says and asks while it works: its frames become events, its calls and wishes go to the host.
 import type { Event } from "../core/events.ts";
 import type { Host, Message, Turn } from "../core/ports.ts";
-import type { Effect, Failure, Item, PlanEntry, ToolCall, ToolResult } from "../core/types.ts";
+import type { Effect, Failure, Item, ToolCall, ToolResult } from "../core/types.ts";
 import { newId } from "../std/id.ts";
-import { clip, visible } from "../std/text.ts";
+import { visible } from "../std/text.ts";
 import { failureFor } from "./claude-failure.ts";
 import type { Block } from "./claude-history.ts";
+import { aborted } from "./frame.ts";
 import { callOf, itemsOf, newReply, type Reply, stream, whole } from "./claude-reply.ts";
 import type { Offer } from "./claude-start.ts";
+import { planOf, resultOf, sizeOf } from "./claude-content.ts";
 import { answerTools } from "./claude-tools.ts";
 import { type Frame, isRecord, type Line, NAME, type Question, textIn } from "./claude-wire.ts";
 
@@ -54,8 +56,8 @@ export interface Talk {
   session?: string;
 }
 
-const MAX_OUTPUT = 30_000;
-const MOST_TEXT = 4_000_000;
+/** Most is counted twice: as it is streamed and as a whole. */
+const MOST_TEXT = 8_000_000;
 /** How long a call waits for the rest of the answer that it is part of. */
 const REST_MS = 2000;
 const EFFECTS: Record<string, Effect> = { Read: "read", Glob: "read", Grep: "read", WebFetch: "read", WebSearch: "read" };
@@ -116,6 +118,13 @@ function takeAnswer(talk: Talk, { message, error }: Frame): void {
     leave(talk);
     talk.reply = newReply(false);
   }
+  if (
+    says(
+      talk,
+      (message.content as unknown[]).reduce((sum: number, block) => sum + sizeOf(block), 0),
+    )
+  )
+    return;
   for (const block of message.content as unknown[]) if (isRecord(block)) whole(talk.reply, block, talk.turn.id, shownBy(talk));
   for (const [id, call] of talk.reply.calls)
     if (!talk.known.has(id) || talk.known.get(id)!.done) talk.known.set(id, { call, decided: Promise.withResolvers() });
@@ -125,11 +134,16 @@ function takeAnswer(talk: Talk, { message, error }: Frame): void {
 const shownBy =
   (talk: Talk): Host["live"] =>
   (event) => {
-    talk.told += event.type === "item.delta" ? event.text.length : 0;
-    if (talk.told > MOST_TEXT)
-      talk.ended.resolve({ failure: { code: "limit", message: `${NAME} says too much in one turn, so it was stopped` } });
-    else talk.host.live(event);
+    if (!says(talk, event.type === "item.delta" ? event.text.length : 0)) talk.host.live(event);
   };
+
+/** True when it is too much. */
+function says(talk: Talk, characters: number): boolean {
+  talk.told += characters;
+  if (talk.told <= MOST_TEXT) return false;
+  talk.ended.resolve({ failure: { code: "limit", message: `${NAME} says too much in one turn, so it was stopped` } });
+  return true;
+}
 
 /** An answer after which the program asked the model once more, though it made no call. */
 function leave(talk: Talk): void {
@@ -173,18 +187,6 @@ const itemOf = ({ item, call }: Known): ToolItem => item ?? { id: newId("itm"), 
 const stoppedOf = ({ host }: Talk, { item }: Known): ToolResult | undefined =>
   host.signal.aborted && item ? { success: false, output: null, error: STOPPED } : undefined;
 const STOPPED = "Stopped while it ran. Look at what it did before doing it again.";
-
-function resultOf({ content, is_error: failed }: Record<string, unknown>): ToolResult {
-  const text = clip(visible(textOf(content)), MAX_OUTPUT);
-  return failed === true ? { success: false, output: null, error: text || "It failed" } : { success: true, output: text, error: null };
-}
-
-function textOf(content: unknown): string {
-  if (!Array.isArray(content)) return textIn(content);
-  return content
-    .map((block: unknown) => (isRecord(block) ? (block.type === "text" ? textIn(block.text) : `[${textIn(block.type)}]`) : ""))
-    .join("\n");
-}
 
 /** What was begun and has no result, and what was decided and never begun: said before the turn ends or is tried again. */
 export async function closeCalls(talk: Talk, why: string): Promise<void> {
@@ -253,25 +255,18 @@ async function before(talk: Talk, { tool_use_id, tool_name, tool_input, agent_id
   return {};
 }
 
-const STATES: Record<string, PlanEntry["state"]> = { in_progress: "active", completed: "done" };
-
-/** Its list of what is to be done. */
-function planOf(input: unknown): Item[] {
-  const todos: unknown[] = isRecord(input) && Array.isArray(input.todos) ? input.todos : [];
-  const entries = todos.flatMap((one): PlanEntry[] =>
-    isRecord(one) ? [{ text: visible(textIn(one.content)), state: STATES[textIn(one.status)] ?? "pending" }] : [],
-  );
-  return [{ id: newId("itm"), kind: "plan", entries }];
-}
-
 const refusal = (why: string): object => ({
   hookSpecificOutput: { hookEventName: "PreToolUse", permissionDecision: "deny", permissionDecisionReason: why },
 });
 
-/** The answer's other calls are waited for, but not for ever: the program may wait for this one. */
+/** The answer's other calls are waited for, but not for ever: the program may wait for this one, and the person for the end. */
 async function decision(talk: Talk, { decided }: Known): Promise<void> {
-  const timer = setTimeout(() => talk.reply && decide(talk, talk.reply), REST_MS);
-  await decided.promise.finally(() => clearTimeout(timer));
+  const late = (): void => {
+    if (talk.reply) decide(talk, talk.reply);
+    void talk.order.then(decided.resolve, () => {});
+  };
+  const timer = setTimeout(late, REST_MS);
+  await Promise.race([decided.promise, aborted(talk.host.signal)]).finally(() => clearTimeout(timer));
 }
 
 /** Before the model is asked again, it gets what the person has said meanwhile. */

@@ -13,6 +13,7 @@ import { itemsOf } from "./claude-reply.ts";
 import { argumentsOf, type Beginning, type ClaudeConfig, claudeConfig, environmentOf, initializeOf, offerOf } from "./claude-start.ts";
 import { answer, closeCalls, type End, isWorking, say, take, type Talk } from "./claude-talk.ts";
 import { type Frame, isRecord, NAME, openLine } from "./claude-wire.ts";
+import { aborted, TOOL_MS } from "./frame.ts";
 import { ended } from "./lines.ts";
 
 const VERSION = "0.3.329";
@@ -54,11 +55,12 @@ interface Attempt {
 /** How long a program that was told to stop may take; then all of it is killed. */
 const STOP_MS = 500;
 /** What it keeps of its session is whole only when it has left by itself. */
-const LEAVE_MS = 3000;
+const LEAVE_MS = 10_000;
 
 async function run(engine: EngineHost<ClaudeConfig>, turn: Turn, host: Host): Promise<Outcome> {
   try {
-    const place = await host.workplace();
+    const place = await Promise.race([host.workplace(), aborted(host.signal)]);
+    if (place === undefined) return { stop: "cancelled", seen: turn.seen };
     const { path } = await place.program("claude");
     const work: Work = { engine, turn, host, place, path, config: engine.config() };
     const history = [...turn.history, ...(await pending(work))];
@@ -190,7 +192,7 @@ function watch({ host, place, config }: Work, talk: Talk, started: Process): () 
   const look = (): void => {
     if (place.waiting?.()) talk.heard = Date.now();
     // Its own tools have limits of their own; a question to the person has the question's.
-    const limit = (config.silent_seconds + (isWorking(talk) ? 900 : 0)) * 1000;
+    const limit = config.silent_seconds * 1000 + (isWorking(talk) ? TOOL_MS : 0);
     if (talk.open.size > 0 || Date.now() - talk.heard < limit) return;
     const message = `${NAME} gave no sign of life for ${Math.round(limit / 1000)} seconds`;
     talk.ended.resolve({ failure: { code: "unavailable", message }, silent: true });
@@ -256,4 +258,8 @@ function costOf(result: Frame | undefined): number | undefined {
   return typeof result?.total_cost_usd === "number" ? result.total_cost_usd : undefined;
 }
 
-const usageOf = (used: Usage, cost: number | undefined): Usage => ({ ...used, ...(cost === undefined ? {} : { cost }) });
+/** It has no model but the door's: where nothing went by that, it has cost nothing. */
+const usageOf = (used: Usage, cost: number | undefined): Usage => ({
+  ...used,
+  ...(cost === undefined || used.output === 0 ? {} : { cost }),
+});

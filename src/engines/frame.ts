@@ -74,6 +74,8 @@ async function leftOver({ pending }: Turn, host: Host): Promise<Message[]> {
 }
 
 const LOOK_MS = 100;
+/** A program's own tools have limits of their own: so much longer it may be silent while one of them runs. */
+export const TOOL_MS = 900_000;
 
 export interface Watch {
   /** Rejects with what makes waiting for the program pointless. */
@@ -81,20 +83,29 @@ export interface Watch {
   stop(): void;
 }
 
-/** Looks at the model's door, since programs hide for long what is wrong there, and at how long the program has been silent. */
-export function watch(
-  place: Workplace,
-  { name, idleMs, heard, busy }: { name: string; idleMs: number; heard(): number; busy(): boolean },
-): Watch {
+interface Watched {
+  name: string;
+  idleMs: number;
+  /** Milliseconds, as `Date.now()`. */
+  heard(): number;
+  /** A person is waited for. */
+  asking(): boolean;
+  /** One of its own tools runs. */
+  working(): boolean;
+}
+
+/** Looks at the model's door, since programs hide for long what is wrong there, and at how long the program has been silent: what it waits for at Steward's doors is no silence of its own. */
+export function watch(place: Workplace, { name, idleMs, heard, asking, working }: Watched): Watch {
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   const faulty = newFault(place);
   const held = { at: 0 };
   const timer = setInterval(() => {
-    if (place.waiting?.()) held.at = Date.now();
+    if (place.waiting?.() || asking()) held.at = Date.now();
     const fault = faulty();
     if (fault !== undefined) failed.reject(asError(fault));
-    if (!busy() && Date.now() - Math.max(heard(), held.at) > idleMs) failed.reject(silent(name, idleMs));
+    const limit = idleMs + (working() ? TOOL_MS : 0);
+    if (Date.now() - Math.max(heard(), held.at) > limit) failed.reject(silent(name, limit));
   }, LOOK_MS);
   return { failed: failed.promise, stop: () => clearInterval(timer) };
 }

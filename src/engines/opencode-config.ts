@@ -60,9 +60,12 @@ export function rulesFor({ mode }: Pick<Workplace, "mode">, { tools }: Pick<Turn
 
 export const modelOf = ({ model }: Pick<Turn, "model">) => ({ providerID: PROVIDER, modelID: model.slice(model.indexOf("/") + 1) });
 
+/** Plugins and servers of a project run unasked: without walls, on the bare machine. */
+export const NO_PROJECT = { OPENCODE_DISABLE_PROJECT_CONFIG: "1", OPENCODE_DISABLE_CLAUDE_CODE: "1" };
+
 export function environment(place: Workplace, turn: Turn, settings: Settings): Record<string, string> {
   const { doors, state } = place;
-  const { project, search } = settings;
+  const { search } = settings;
   return {
     ...doors.env,
     ...{
@@ -76,12 +79,13 @@ export function environment(place: Workplace, turn: Turn, settings: Settings): R
     OPENCODE_CLIENT: "steward",
     OPENCODE_DISABLE_AUTOUPDATE: "1",
     OPENCODE_DISABLE_MODELS_FETCH: "1",
+    OPENCODE_MODELS_PATH: `${state}/models.json`,
     OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
     OPENCODE_DISABLE_EMBEDDED_WEB_UI: "1",
     OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
     OPENCODE_EXPERIMENTAL_DISABLE_FILEWATCHER: "1",
     ...(search ? { OPENCODE_ENABLE_EXA: "1" } : {}),
-    ...(project ? {} : { OPENCODE_DISABLE_PROJECT_CONFIG: "1", OPENCODE_DISABLE_CLAUDE_CODE: "1" }),
+    ...(settings.project && place.mode !== "full" ? {} : NO_PROJECT),
     // A project with plugins has their packages brought first: without a registry that was tried for 90 seconds.
     npm_config_fetch_retries: "0",
   };

@@ -9,6 +9,8 @@ import type { Record } from "./record.ts";
 export interface Work {
   record: Record;
   host: Host;
+  /** Steward's tools, by the names that OpenCode gives them. */
+  own: Set<string>;
   server(): Server;
   /** The session of the turn; nothing counts before it is known. Those that its helpers work in are told of by their parent. */
   session?: string;
@@ -23,7 +25,6 @@ export interface Work {
   asked: Set<string>;
   answered?: string;
   asking: number;
-  cost: number;
   steps: number;
   /** Answers of the model in a row that held nothing. */
   empty: number;
@@ -37,7 +38,8 @@ export interface Work {
 const EFFECTS: Readonly<{ [tool: string]: Effect }> = Object.fromEntries(
   ["read", "glob", "grep", "list", "skill", "lsp", "webfetch", "websearch", "todowrite", "todoread"].map((name) => [name, "read" as const]),
 );
-const STEWARDS = /^steward_/;
+/** A server of a project may have a name that begins alike, so only Steward's own tools are. */
+const isStewards = ({ own }: Work, name: string): boolean => own.has(name);
 
 /** Throws what `record` throws. */
 export async function take(work: Work, { type, properties }: Fields): Promise<void> {
@@ -87,9 +89,8 @@ function begun(work: Work): void {
 }
 
 async function takePart(work: Work, main: boolean, part: Fields): Promise<void> {
-  const { id, messageID, type, text, cost, synthetic } = part;
+  const { id, messageID, type, text, synthetic } = part;
   if (type === "tool") return takeTool(work, part);
-  if (type === "step-finish" && typeof cost === "number") work.cost += cost;
   if (type === "step-start" && main) begun(work);
   if ((type !== "text" && type !== "reasoning") || !main || synthetic === true || work.roles.get(String(messageID)) !== "assistant") return;
   const kind = type === "text" ? "text" : "thinking";
@@ -114,7 +115,7 @@ async function takeTool(work: Work, { messageID, callID, tool, state }: Fields):
   const [key, name] = [callKey(messageID, callID), String(tool)];
   work.empty = 0;
   if (status === "pending") return;
-  if (STEWARDS.test(name)) {
+  if (isStewards(work, name)) {
     if (status === "running") await work.record.flush();
     return inputOf(work, key).resolve({ tool: name, input });
   }
@@ -140,7 +141,7 @@ async function wish(work: Work, { id, permission, patterns, metadata, tool }: Fi
     const { messageID, callID } = (tool ?? {}) as Fields;
     const late = new Promise<undefined>((resolve) => setTimeout(resolve, KNOWN_MS));
     const call = tool === undefined ? undefined : await Promise.race([inputOf(work, callKey(messageID, callID)).promise, late]);
-    const own = STEWARDS.test(String(permission));
+    const own = isStewards(work, String(permission));
     if (own) await work.record.flush();
     const input = call?.input ?? { patterns, ...(metadata as Fields) };
     const about = own ? "" : aboutOf(String(permission), call?.tool, patterns);

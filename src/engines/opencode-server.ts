@@ -2,10 +2,11 @@
 import type { Process, Workplace } from "../core/workplace.ts";
 import { hasCode, StewardError } from "../std/error.ts";
 import { oneLine, visible } from "../std/text.ts";
+import { within } from "../std/within.ts";
 import { ended, messages } from "./lines.ts";
 
 /** Requests and answers are a line each; the stream of events is passed on as it comes. What is read ends: so does the server. */
-const SCRIPT = String.raw`import base64, http.client, json, os, re, subprocess, sys, threading
+const SCRIPT = String.raw`import base64, http.client, json, os, re, resource, subprocess, sys, threading
 
 lock = threading.Lock()
 key = base64.b64encode(("opencode:" + os.environ["OPENCODE_SERVER_PASSWORD"]).encode()).decode()
@@ -24,6 +25,17 @@ for name, text in (("package.json", needs), ("package-lock.json", {"lockfileVers
     if not os.path.exists(os.path.join(kept, name)):
         with open(os.path.join(kept, name), "w") as file:
             json.dump(text, file)
+
+# All models of the world are read at each start otherwise, which takes half of it; it is told the only one.
+with open(os.environ["OPENCODE_MODELS_PATH"], "w") as file:
+    file.write("{}")
+
+# It reserves more than it uses. Where reservations count, as in a contained computer, it would compile nothing then and take five times as long, or crash.
+most = resource.getrlimit(resource.RLIMIT_DATA)[0]
+if 0 <= most < 4 << 30:
+    os.environ["MIMALLOC_ARENA_RESERVE"] = "65536"
+    if most >= 1280 << 20:
+        os.environ["BUN_JSC_jitMemoryReservationSize"] = str(128 << 20)
 
 server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
@@ -115,7 +127,7 @@ function speak(process: Process, event: (one: Fields) => Promise<void> | void): 
   broken.promise.catch(() => {});
   void read(process, { waiting, state, event, ready: ready.resolve }).catch(broken.reject);
   return {
-    ready: Promise.race([within(ready.promise, START_MS, "OpenCode's server did not start"), broken.promise]),
+    ready: within(Promise.race([ready.promise, broken.promise]), START_MS, late("OpenCode's server did not start", START_MS)),
     broken: broken.promise,
     heard: () => state.heard,
     kill: () => process.kill(),
@@ -124,8 +136,12 @@ function speak(process: Process, event: (one: Fields) => Promise<void> | void): 
       const answer = new Promise<Fields>((resolve) => waiting.set(id, resolve));
       const line = JSON.stringify({ id, method, path, ...(body === undefined ? {} : { body }) });
       void process.write(`${line}\n`).catch(() => {});
-      const late = within(answer, ANSWER_MS, `OpenCode did not answer ${method} ${path}`);
-      return bodyOf(await Promise.race([late, broken.promise]), `${method} ${path}`);
+      const told = await within(
+        Promise.race([answer, broken.promise]),
+        ANSWER_MS,
+        late(`OpenCode did not answer ${method} ${path}`, ANSWER_MS),
+      );
+      return bodyOf(told, `${method} ${path}`);
     },
   };
 }
@@ -140,9 +156,11 @@ async function read(
   }: { waiting: Map<number, Waiting>; state: { heard: number }; event(one: Fields): Promise<void> | void; ready(): void },
 ): Promise<never> {
   for await (const message of messages(process, "OpenCode")) {
-    state.heard = Date.now();
     ready();
-    if (typeof message.event === "object" && message.event !== null) await event(message.event as Fields);
+    const happened = typeof message.event === "object" ? (message.event as Fields | null) : null;
+    // Its beat goes on whatever hangs: only what happens, and what it answers, are signs of life.
+    if (happened?.type !== "server.heartbeat") state.heard = Date.now();
+    if (happened !== null) await event(happened);
     waiting.get(Number(message.id))?.(message);
     waiting.delete(Number(message.id));
   }
@@ -156,10 +174,6 @@ function bodyOf({ status, body }: Fields, what: string): unknown {
   throw new StewardError(status === 404 ? "not_found" : "unavailable", `OpenCode answered ${what} with ${String(status)}: ${said}`);
 }
 
-function within<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new StewardError("unavailable", `${what} within ${ms / 1000} seconds`)), ms);
-  return Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
-}
+const late = (what: string, ms: number) => (): StewardError => new StewardError("unavailable", `${what} within ${ms / 1000} seconds`);
 
 export const isGone = (error: unknown): boolean => hasCode(error, "not_found");

@@ -18,7 +18,7 @@ const GRACE_MS = 400;
 const config = z.strictObject({
   no_tools: z._default(z.boolean(), false),
   ask: z._default(z.boolean(), false),
-  /** Whether a project's own opencode.json, AGENTS.md, commands, agents and plugins count. They run inside the computer only. */
+  /** Whether a project's own opencode.json, AGENTS.md, commands, agents and plugins count. They run inside the computer only, so never in full mode. */
   project: z._default(z.boolean(), true),
   /** Its tool that searches the web. */
   search: z._default(z.boolean(), true),
@@ -63,25 +63,27 @@ async function runOpencode(frame: Frame, settings: Settings): Promise<Ended> {
   const work = newWork(frame, () => held.server!);
   const server = await openServer(place, { path, env: environment(place, turn, settings) }, (event) => take(work, event));
   held.server = server;
-  const busy = (): boolean => work.asking > 0 || record.running() > 0;
-  const watched = watch(place, { name: "OpenCode", idleMs: settings.idleSeconds * 1000, heard: server.heard, busy });
+  const [asking, working] = [() => work.asking > 0, () => record.running() > 0];
+  const watched = watch(place, { name: "OpenCode", idleMs: settings.idleSeconds * 1000, heard: server.heard, asking, working });
   const over = Promise.race([server.broken, watched.failed, aborted(host.signal)]);
   over.catch(() => {});
   try {
     const id = await Promise.race([begin(frame, server, settings), over]);
     if (id === undefined) return { stop: "cancelled" };
     const ended = await talk({ frame, work, server, over }, id);
-    return { ...ended, cost: work.cost, ...(ended.stop === "failed" || ended.lost ? {} : { resume: id.session }) };
+    return { ...ended, ...(ended.stop === "failed" || ended.lost ? {} : { resume: id.session }) };
   } finally {
     watched.stop();
     await server.kill();
   }
 }
 
-function newWork({ record, host }: Frame, server: () => Server): Work {
+function newWork({ record, host, turn }: Frame, server: () => Server): Work {
+  const own = new Set(turn.tools.map(({ name }) => `steward_${name.replace(/[^\w-]/g, "_")}`));
   return {
+    own,
     ...{ record, host, server, helpers: new Set(), roles: new Map(), kinds: new Map(), inputs: new Map() },
-    ...{ sent: 0, asked: new Set(), asking: 0, cost: 0, steps: 0, empty: 0, cut: false, idle: () => {}, retried: () => {} },
+    ...{ sent: 0, asked: new Set(), asking: 0, steps: 0, empty: 0, cut: false, idle: () => {}, retried: () => {} },
   };
 }
 

@@ -9,6 +9,8 @@ import { clip, visible } from "../std/text.ts";
 /** Characters that a program may say in one turn, and calls that it may make: one that never ends is ended. */
 const MOST_TEXT = 4_000_000;
 const MOST_CALLS = 5000;
+/** Characters of what it gives to its tools. */
+const MOST_INPUT = 20_000_000;
 const MAX_RESULT = 30_000;
 
 type Said = Item & { kind: "text" | "thinking" };
@@ -25,6 +27,8 @@ export interface Record {
   say(kind: Said["kind"], key: string, text: string): void;
   /** The whole of what has the key until now. */
   said(kind: Said["kind"], key: string, text: string): void;
+  /** Something was said that is not durable yet. */
+  speaking(): boolean;
   /** What was said becomes durable: before anything else happens. */
   flush(): Promise<void>;
   /** A tool of the program's own is about to run: the decision and its beginning, in one. Once for each id. */
@@ -50,16 +54,17 @@ const UNKNOWN = "It is not known how this ended: the program stopped while it wa
 interface State {
   said: Said[];
   key?: string;
-  open: Map<string, { item: Used; printed: string }>;
+  open: Map<string, { item: Used; printed: string; shown: number }>;
   begun: Set<string>;
   /** Characters said, by key. */
   told: Map<string, number>;
   text: number;
+  inputs: number;
   seen: number;
 }
 
 export function openRecord(turn: Turn, host: Host): Record {
-  const state: State = { said: [], open: new Map(), begun: new Set(), told: new Map(), text: 0, seen: turn.seen };
+  const state: State = { said: [], open: new Map(), begun: new Set(), told: new Map(), text: 0, inputs: 0, seen: turn.seen };
   const emit = (...items: Item[]): Promise<void> => host.emit(...items.map((item) => completed(turn.id, item)));
   const flush = async (): Promise<void> => {
     const items = spoken(state);
@@ -74,14 +79,16 @@ export function openRecord(turn: Turn, host: Host): Record {
   return {
     say: (kind, key, text) => say(state, { turn, host }, { kind, key, text }),
     said: (kind, key, text) => say(state, { turn, host }, { kind, key, text: text.slice(state.told.get(`${kind} ${key}`) ?? 0) }),
+    speaking: () => state.said.length > 0,
     flush,
     async begun(id, { tool, input, effect = "write" }) {
       if (state.begun.has(id)) return;
       if (state.begun.size >= MOST_CALLS) throw flooding();
+      if ((state.inputs += JSON.stringify(input ?? {}).length) > MOST_INPUT) throw flooding();
       state.begun.add(id);
-      const call: ToolCall = { id: newId("call"), tool, input: input ?? {} };
+      const call: ToolCall = { id: newId("own"), tool, input: input ?? {} };
       const item: Used = { id: newId("itm"), kind: "tool", call, effect };
-      state.open.set(id, { item, printed: "" });
+      state.open.set(id, { item, printed: "", shown: 0 });
       const step: Item = { id: newId("itm"), kind: "step", calls: [call], seen: state.seen };
       const decided = [...spoken(state), step].map((one) => completed(turn.id, one));
       await host.emit(...decided, { type: "item.started", turn: turn.id, item });
@@ -90,8 +97,8 @@ export function openRecord(turn: Turn, host: Host): Record {
       const one = state.open.get(id);
       if (one === undefined || !whole.startsWith(one.printed) || whole.length === one.printed.length) return;
       const text = visible(whole.slice(one.printed.length));
-      host.live({ type: "item.delta", turn: turn.id, item: one.item.id, kind: "tool", text, at: one.printed.length });
-      one.printed = whole;
+      host.live({ type: "item.delta", turn: turn.id, item: one.item.id, kind: "tool", text, at: one.shown });
+      Object.assign(one, { printed: whole, shown: one.shown + text.length });
     },
     done: finish,
     isBegun: (id) => state.begun.has(id),

@@ -1,4 +1,5 @@
 // Host names, origins and peer addresses: which are loopback, which are this server's own.
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Config } from "../core/config.ts";
 
@@ -27,6 +28,16 @@ export const isLoopback = (name: string): boolean =>
 export function clientKey(address: string): string {
   const plain = plainAddress(address);
   return plain.includes(":") ? plain.split(":").slice(0, 4).join(":") : plain;
+}
+
+/** Who sent it: the direct peer; where that is a configured proxy, the last address passed on that is none itself. */
+export function clientAddress(peer: string, headers: Headers, proxies: readonly string[]): string {
+  const known = new Set(proxies.map(plainAddress));
+  const direct = plainAddress(peer);
+  if (!known.has(direct)) return direct;
+  const passed = (headers.get("x-forwarded-for") ?? "").split(",").map((one) => plainAddress(one.trim()));
+  const client = passed.findLast((one) => !known.has(one));
+  return client !== undefined && isIP(client) !== 0 ? client : direct;
 }
 
 export interface Own {

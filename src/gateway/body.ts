@@ -1,6 +1,7 @@
 // A request's body and query to checked values: size, time, encoding, depth, forbidden keys, then the route's schema.
 import type { ZodMiniType } from "zod/mini";
 import { StewardError } from "../std/error.ts";
+import { within } from "../std/within.ts";
 import { refusal } from "./status.ts";
 
 export const MAX_JSON = 1_048_576;
@@ -24,7 +25,7 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   if (type !== "application/json")
     throw refusal("invalid", "The body must be JSON", { status: 415, hint: "Send the header content-type: application/json." });
   const reading = length === null ? readLimited(request, limits.bytes) : request.arrayBuffer();
-  const bytes = await inTime(reading.catch(cutOff), limits.ms);
+  const bytes = await within(reading.catch(cutOff), limits.ms, tooSlow);
   return parseJson(new Uint8Array(bytes));
 }
 
@@ -34,6 +35,12 @@ const tooLarge = (bytes: number) =>
 /** The client went away in the middle: nobody's fault here. */
 export function cutOff(error: unknown): never {
   throw error instanceof StewardError ? error : refusal("invalid", "The body was cut off", { status: 400 });
+}
+
+/** The bytes as they came. Counted while they come: a length that is told, or not told, proves nothing. */
+export async function readBytes(request: Request, { bytes, ms }: Omit<BodyLimits, "inside">): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(request.headers.get("content-length") ?? 0) > bytes) throw tooLarge(bytes);
+  return new Uint8Array(await within(readLimited(request, bytes).catch(cutOff), ms, tooSlow));
 }
 
 async function readLimited(request: Request, limit: number): Promise<ArrayBuffer> {
@@ -47,16 +54,7 @@ async function readLimited(request: Request, limit: number): Promise<ArrayBuffer
   return await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer();
 }
 
-async function inTime<T>(reading: Promise<T>, ms: number): Promise<T> {
-  const timer: { id?: NodeJS.Timeout } = {};
-  const late = new Promise<never>((_, reject) => {
-    timer.id = setTimeout(
-      () => reject(refusal("invalid", "The body took too long", { status: 408, headers: { connection: "close" } })),
-      ms,
-    );
-  });
-  return await Promise.race([reading, late]).finally(() => clearTimeout(timer.id));
-}
+export const tooSlow = (): StewardError => refusal("invalid", "The body took too long", { status: 408, headers: { connection: "close" } });
 
 export function parseJson(bytes: Uint8Array): unknown {
   const value = decode(bytes);

@@ -9,8 +9,10 @@ import { openLanes } from "./lanes.ts";
 import { openLive } from "./live.ts";
 import { openTerminals } from "./os-agent/terminals.ts";
 import { openPages } from "./pages.ts";
+import { a2a } from "./routes/a2a.ts";
 import { access as accessRoutes } from "./routes/access.ts";
 import { answers } from "./routes/answers.ts";
+import { channels } from "./routes/channels.ts";
 import { commands } from "./routes/commands.ts";
 import { computer } from "./routes/computer.ts";
 import { doctor } from "./routes/doctor.ts";
@@ -20,11 +22,14 @@ import { identity } from "./routes/identity.ts";
 import { library } from "./routes/library.ts";
 import { mcp } from "./routes/mcp.ts";
 import { memory } from "./routes/memory.ts";
+import { notices } from "./routes/notices.ts";
 import { openai } from "./routes/openai.ts";
 import { people } from "./routes/people.ts";
+import { schedules } from "./routes/schedules.ts";
 import { sessions } from "./routes/sessions.ts";
 import { settings } from "./routes/settings.ts";
 import { skills } from "./routes/skills.ts";
+import { tasks } from "./routes/tasks.ts";
 import { tree } from "./routes/tree.ts";
 import { twizzy } from "./routes/twizzy.ts";
 import { usage } from "./routes/usage.ts";
@@ -42,6 +47,9 @@ export const handlers: Handlers = {
   ...accessRoutes,
   ...people,
   ...sessions,
+  ...schedules,
+  ...channels,
+  ...notices,
   ...commands,
   ...answers,
   ...settings,
@@ -49,6 +57,8 @@ export const handlers: Handlers = {
   ...doctor,
   ...engines,
   ...mcp,
+  ...tasks,
+  ...a2a,
   ...openai,
   ...twizzy,
 };

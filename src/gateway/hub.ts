@@ -1,6 +1,6 @@
 // One watch on the store for all streams and sockets, dealt out by session; one that fails is begun again.
 import type { Notice } from "../core/store.ts";
-import type { LiveEvent } from "../core/events.ts";
+import type { LiveEvent, Stored } from "../core/events.ts";
 import type { Steward } from "../run/steward.ts";
 import { messageOf } from "../std/error.ts";
 
@@ -10,16 +10,21 @@ export interface Hub {
   follow(session: string, listener: Listener): () => void;
   /** Every notice of every session. */
   all(listener: Listener): () => void;
-  /** What is being said in this session and is not durable yet, each item as one delta from its beginning. */
+  /** What is being said in this session and is not durable yet: each text as one delta from its beginning, of what a running tool prints the end. */
   saying(session: string): LiveEvent[];
 }
 
 type Delta = LiveEvent & { type: "item.delta" };
 const MAX_SAID = 200_000;
+/** Characters that are kept of what a running tool printed, and tools of one session. */
+const MOST_OUTPUT = 32_000;
+const MOST_TOOLS = 8;
+/** The newest events that are looked through for what has ended. */
+const LOOK_BACK = 16;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 10_000;
 
-export function openHub({ store, log }: Pick<Steward, "store" | "log">, signal: AbortSignal): Hub {
+export function openHub({ store, log, notices }: Pick<Steward, "store" | "log" | "notices">, signal: AbortSignal): Hub {
   const bySession = new Map<string, Set<Listener>>();
   const everything = new Set<Listener>();
   const said = new Map<string, Map<string, Delta>>();
@@ -42,7 +47,8 @@ export function openHub({ store, log }: Pick<Steward, "store" | "log">, signal: 
       for await (const notice of notices) {
         heard();
         if (notice.session === undefined) continue;
-        remember(said, notice.session, notice);
+        if (notice.live) remember(said, notice.session, notice.live);
+        else forget(said, notice.session, store);
         tell(notice);
       }
     } finally {
@@ -54,7 +60,9 @@ export function openHub({ store, log }: Pick<Steward, "store" | "log">, signal: 
     follow(session, listener) {
       const listeners = bySession.get(session) ?? new Set();
       bySession.set(session, listeners.add(listener));
+      const looked = notices.looking(session);
       return () => {
+        looked();
         listeners.delete(listener);
         if (listeners.size === 0 && bySession.get(session) === listeners) bySession.delete(session);
       };
@@ -63,7 +71,7 @@ export function openHub({ store, log }: Pick<Steward, "store" | "log">, signal: 
       everything.add(listener);
       return () => void everything.delete(listener);
     },
-    saying: (session) => [...(said.get(session)?.values() ?? [])],
+    saying: (session) => [...(said.get(session)?.values() ?? [])].map((delta) => (delta.kind === "tool" ? ending(delta) : delta)),
   };
 }
 
@@ -93,15 +101,39 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Gathers the pieces of text that stream; the next durable event makes them worthless. */
-function remember(said: Map<string, Map<string, Delta>>, session: string, { live }: Notice): void {
-  if (!live) return void said.delete(session);
-  if (live.type !== "item.delta" || live.kind === "tool") return;
+/** Gathers the pieces that stream. */
+function remember(said: Map<string, Map<string, Delta>>, session: string, live: LiveEvent): void {
+  if (live.type !== "item.delta") return;
   const items = said.get(session) ?? new Map<string, Delta>();
   const before = items.get(live.item);
-  const text = `${before?.text ?? ""}${live.text}`;
-  if (live.at !== (before?.text.length ?? 0) || text.length > MAX_SAID) return;
-  said.set(session, items.set(live.item, { ...live, text, at: 0 }));
+  const goesOn = live.at === (before ? before.at + before.text.length : 0);
+  const whole = goesOn && before ? { ...live, text: before.text + live.text, at: before.at } : live;
+  if (live.kind === "tool") {
+    const others = before ? 0 : [...items.values()].filter(({ kind }) => kind === "tool").length;
+    if (others < MOST_TOOLS) said.set(session, items.set(live.item, whole.text.length > 2 * MOST_OUTPUT ? ending(whole) : whole));
+  } else if (goesOn && whole.text.length <= MAX_SAID) said.set(session, items.set(live.item, whole));
+}
+
+const ending = (delta: Delta): Delta => ({
+  ...delta,
+  text: delta.text.slice(-MOST_OUTPUT),
+  at: delta.at + Math.max(0, delta.text.length - MOST_OUTPUT),
+});
+
+/** The next durable event makes text that streams worthless; what a tool prints, only its own end or that of the turn. */
+function forget(said: Map<string, Map<string, Delta>>, session: string, store: Pick<Steward["store"], "events">): void {
+  const items = said.get(session);
+  if (!items) return;
+  for (const [id, { kind }] of items) if (kind !== "tool") items.delete(id);
+  const drop = (events: Stored[]): void => {
+    for (const { event } of events) {
+      if (event.type === "item.completed") items.delete(event.item.id);
+      if (event.type === "turn.completed") for (const [id, { turn }] of items) if (turn === event.turn) items.delete(id);
+    }
+    if (items.size === 0 && said.get(session) === items) said.delete(session);
+  };
+  if (items.size === 0) return drop([]);
+  void store.events(session, { last: LOOK_BACK }).then(drop, () => items.clear());
 }
 
 export interface Mailbox {

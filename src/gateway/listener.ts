@@ -110,9 +110,12 @@ function serve(server: Server, { steward, own, visit, upgrade }: Visited): void 
   );
   const called = (host: string | undefined): boolean => hostAllowed(host, own, settings.config());
   server.on("error", (error) => log("error", "The listener failed", { error: error.message }));
-  server.on("clientError", (_error, socket) => {
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    else socket.destroy();
+  server.on("clientError", ({ code }: NodeJS.ErrnoException, socket) => {
+    const late = code === "ERR_HTTP_REQUEST_TIMEOUT";
+    // Browsers open sockets in advance, and send a request again where one is closed without a word; any answer would be taken for its own.
+    if (!socket.writable || (late && "bytesRead" in socket && socket.bytesRead === 0)) return void socket.destroy();
+    const status = late ? "408 Request Timeout" : "400 Bad Request";
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
   server.on("request", (incoming, outgoing) => {
     for (const name in SECURITY) outgoing.setHeader(name, SECURITY[name]!);

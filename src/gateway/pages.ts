@@ -1,7 +1,7 @@
 // The static page: exactly the files that were there, by an exact list; nothing of a URL ever becomes a path.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { extname, join, relative, sep } from "node:path";
+import { extname, join, resolve, sep } from "node:path";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -38,7 +38,8 @@ const nothing = (version: string): Manifest => ({ files: new Map(), pages: new S
 /** Answers with a page's file, or undefined when the path is not one of its own. */
 export type Pages = (request: Request) => Response | undefined;
 
-export function openPages(web: string | undefined): Pages {
+export function openPages(given: string | undefined): Pages {
+  const web = given && resolve(given);
   const state: { manifest: Manifest } = { manifest: web ? readManifest(web) : nothing("") };
   return (request) => {
     const path = request.url.replace(/^[^/]*\/\/[^/]*/, "").replace(/[?#].*$/s, "") || "/";
@@ -58,8 +59,8 @@ function readManifest(web: string): Manifest {
   if (version === "") return nothing(version);
   const names = readdirSync(web, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-  const files = new Map(names.map((name) => [`/${relative(web, name).split(sep).join("/")}`, name]));
+    .map((entry) => `${entry.parentPath}${sep}${entry.name}`);
+  const files = new Map(names.map((name) => [name.slice(web.length).split(sep).join("/"), name]));
   const pages = [...files.keys()].flatMap((path) => PAGE.exec(path)?.[1] ?? []);
   return { version, files, pages: new Set(pages.map((name) => `/${name}`)) };
 }

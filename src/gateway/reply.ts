@@ -3,7 +3,7 @@ import type { Event, LiveEvent, Stored } from "../core/events.ts";
 import type { Ask, Item } from "../core/types.ts";
 import { openAsks } from "../run/asks.ts";
 import type { Reply } from "../run/asides.ts";
-import { type GivenPart, say } from "../run/inbox.ts";
+import { cancelTurn, type GivenPart, say } from "../run/inbox.ts";
 import { sessionDoc } from "../run/sessions.ts";
 import { failedText } from "../run/settle.ts";
 import { hasCode } from "../std/error.ts";
@@ -20,16 +20,20 @@ export type Piece =
   | { type: "end"; text: string; failed: boolean; session?: string; done?: Event & { type: "turn.completed" } }
   | { type: "left"; reason: "revoked" | "gone" };
 
-const askText = (gate: Gate, ask: Ask): string =>
-  [
-    `I need your answer before I go on: ${ask.prompt}`,
-    ...(ask.shows ? [ask.shows] : []),
-    `${ask.options.length > 0 ? `Answers: ${ask.options.join(", ")}. ` : ""}Answer on the page ${gate.url()}/s/${ask.session} or in \`steward chat\`.`,
-  ].join("\n\n");
+const askText =
+  (gate: Gate) =>
+  (ask: Ask): string =>
+    [
+      `I need your answer before I go on: ${ask.prompt}`,
+      ...(ask.shows ? [ask.shows] : []),
+      `${ask.options.length > 0 ? `Answers: ${ask.options.join(", ")}. ` : ""}Answer on the page ${gate.url()}/s/${ask.session} or in \`steward chat\`.`,
+    ].join("\n\n");
 
 /** What one turn has said so far, as a text that only grows. */
-interface Telling {
+export interface Telling {
   turn?: string | undefined;
+  /** The turn that began after the message. */
+  own?: string | undefined;
   /** Sequence number of the message that is to be answered. */
   asked: number;
   /** Characters of each text item that were handed out. */
@@ -49,13 +53,15 @@ export interface Saying {
   rounds?: number;
   /** A program's words, which are never a command. */
   literal?: boolean;
+  /** When `signal` aborts, the turn that this message has begun, or begins, is stopped. One that ran before goes on: it is not this message's. */
+  stops?: boolean;
 }
 
 /** Says it, then yields the reply as it comes. The message is durable before the first piece. Ends early when `signal` aborts. */
 export async function* reply(
   gate: Gate,
   caller: Caller,
-  { session, parts, signal, rounds, literal = false }: Saying,
+  { session, parts, signal, rounds, literal = false, stops = false }: Saying,
 ): AsyncGenerator<Piece> {
   const { steward } = gate;
   const { store } = steward;
@@ -71,7 +77,7 @@ export async function* reply(
     if (said.reply) return yield* commanded(said.reply);
     const state: Telling = { turn: doc.running ?? undefined, asked: Infinity, sent: new Map(), text: "", said: false, notice: "" };
     const waiting = doc.running ? (await openAsks(steward, caller.principal)).find((ask) => ask.session === session) : undefined;
-    if (waiting) yield* asking(state, askText(gate, waiting));
+    if (waiting) yield* asking(state, askText(gate)(waiting));
     while (!signal.aborted) {
       const mail = box.shift();
       if (!mail) {
@@ -83,14 +89,41 @@ export async function* reply(
         for (const stored of await store.events(session, { after: read })) {
           read = stored.seq;
           if (stored.event.type === "message.received" && stored.event.key === key) state.asked = stored.seq;
-          const pieces = told(gate, state, stored);
+          const pieces = told(askText(gate), state, stored);
           yield* pieces;
           if (pieces.at(-1)?.type === "end") return;
         }
     }
+    if (stops) await stopped(gate, caller, { session, key, box, read, state });
   } finally {
     off();
     signal.removeEventListener("abort", box.wake);
+  }
+}
+
+interface Left {
+  session: string;
+  key: string;
+  box: ReturnType<typeof mailbox>;
+  read: number;
+  state: Telling;
+}
+
+/** Nobody waits any more: ends the message's own turn, also one that has yet to begin. */
+async function stopped({ steward }: Gate, { principal }: Caller, { session, key, box, read, state }: Left): Promise<void> {
+  const at = { read, asked: state.asked, own: state.own };
+  for (;;) {
+    for (const { seq, event } of await steward.store.events(session, { after: at.read })) {
+      at.read = seq;
+      if (event.type === "message.received" && event.key === key) at.asked = seq;
+      if (event.type === "turn.started" && seq > at.asked) at.own = event.turn;
+      if (event.type === "turn.completed" && (event.turn === at.own || event.seen >= at.asked)) return;
+    }
+    const doc = await sessionDoc(steward, principal, session).catch(() => undefined);
+    if (doc === undefined) return;
+    if (at.own !== undefined && doc.running === at.own) return void (await cancelTurn(steward, principal, session).catch(() => false));
+    while (box.shift()); // only that something came counts
+    await box.wait(60_000);
   }
 }
 
@@ -115,7 +148,7 @@ function asking(state: Telling, question: string): Piece[] {
   return [...pieces, { type: "ask", text }];
 }
 
-function chunk(state: Telling, text: string): Piece[] {
+export function chunk(state: Telling, text: string): Piece[] {
   if (!text) return [];
   state.text += text;
   state.said = true;
@@ -123,7 +156,7 @@ function chunk(state: Telling, text: string): Piece[] {
 }
 
 /** The part of a live piece that was not handed out yet; "" when some before it was missed (the stored item brings that). */
-function liveText(state: Telling, live: LiveEvent): string {
+export function liveText(state: Telling, live: LiveEvent): string {
   if (live.type !== "item.delta" || live.kind !== "text" || live.turn !== state.turn || state.asked === Infinity) return "";
   return grown(state, live.item, { at: live.at, text: live.text });
 }
@@ -137,12 +170,13 @@ function grown(state: Telling, item: string, { at, text }: { at: number; text: s
   return sent === 0 && state.text ? `\n\n${fresh}` : fresh;
 }
 
-function told(gate: Gate, state: Telling, { seq, event }: Stored): Piece[] {
+/** `words`: how a question is put at this door. */
+export function told(words: (ask: Ask) => string, state: Telling, { seq, event }: Stored): Piece[] {
   if (event.type === "turn.started") {
-    Object.assign(state, { turn: event.turn, said: false, notice: "" });
+    Object.assign(state, { turn: event.turn, said: false, notice: "", ...(seq > state.asked ? { own: event.turn } : {}) });
     return [];
   }
-  if (event.type === "ask.opened" && event.ask.turn === state.turn) return asking(state, askText(gate, event.ask));
+  if (event.type === "ask.opened" && event.ask.turn === state.turn) return asking(state, words(event.ask));
   if (event.type === "item.completed" && event.turn === state.turn && seq > state.asked) return storedItem(state, event.item);
   if (event.type !== "turn.completed" || event.turn !== state.turn || event.seen < state.asked) return [];
   return ending(state, event);

@@ -1,4 +1,5 @@
 // TWIZZY's conversations: which one is meant, and how its pages read it. A reply is `reply.ts`, its socket `twizzy-socket.ts`.
+import { isData } from "../core/events.ts";
 import { textOf } from "../core/history.ts";
 import type { Principal } from "../core/types.ts";
 import { currentSession, setCurrentSession } from "../run/sessions.ts";
@@ -38,7 +39,7 @@ export async function conversationMessages({ store }: Steward, session: string):
     const timestamp = new Date(at).toISOString();
     if (event.type === "session.updated" && event.cleared) messages.length = texts.length = 0;
     if (event.type === "message.received")
-      messages.push({ role: "user", content: `${event.source ? "[Notification] " : ""}${textOf(event.parts)}`, timestamp });
+      messages.push({ role: "user", content: `${isData(event.source) ? "[Notification] " : ""}${textOf(event.parts)}`, timestamp });
     if (event.type === "turn.started") texts.length = 0;
     if (event.type === "item.completed" && event.turn === "" && event.item.kind === "text")
       messages.push({ role: "assistant", content: event.item.text, timestamp });

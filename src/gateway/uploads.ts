@@ -3,7 +3,8 @@ import type { Principal } from "../core/types.ts";
 import { allowanceOf } from "../run/allowance.ts";
 import type { Steward } from "../run/steward.ts";
 import { bytes as sizeOf } from "../std/text.ts";
-import { cutOff } from "./body.ts";
+import { within } from "../std/within.ts";
+import { cutOff, tooSlow } from "./body.ts";
 import { type Lanes, openLanes } from "./lanes.ts";
 import { refusal } from "./status.ts";
 
@@ -60,16 +61,9 @@ export async function receive(steward: Steward, who: Principal, request: Request
 async function* paced(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
   const reader = body?.getReader();
   if (!reader) return;
-  const timer: { id?: NodeJS.Timeout } = {};
   try {
     for (;;) {
-      const late = new Promise<never>((_, reject) => {
-        timer.id = setTimeout(
-          () => reject(refusal("invalid", "The body took too long", { status: 408, headers: { connection: "close" } })),
-          STALLED_MS,
-        );
-      });
-      const { done, value } = await Promise.race([reader.read(), late]).finally(() => clearTimeout(timer.id));
+      const { done, value } = await within(reader.read(), STALLED_MS, tooSlow);
       if (done) return;
       yield value;
     }

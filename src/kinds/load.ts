@@ -1,7 +1,7 @@
 // Finds an adapter by its file name: Steward's own first, then the person's. Knows no adapter and no port.
-import { readdirSync, readFileSync, realpathSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { registerHooks } from "node:module";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { messageOf, StewardError } from "../std/error.ts";
 
@@ -23,6 +23,8 @@ export function places(here: string = import.meta.dirname): { root: string; code
   return { root, code, web: join(root, "dist", "web") };
 }
 
+const NAME = /^[a-z][a-z0-9-]*$/;
+
 /** Files without a default export are pieces that adapters of one folder share. */
 export function isAdapter(file: string): boolean {
   if (!/^[a-z][a-z0-9-]*\.(ts|js|mjs)$/.test(basename(file))) return false;
@@ -39,8 +41,8 @@ export function names(kind: AdapterFolder, folders: Folders): string[] {
  * own cannot be loaded. The caller believes that the file implements `T`.
  */
 export async function load<T>(kind: AdapterFolder, name: string, folders: Folders): Promise<T> {
-  const builtin = found(builtinFolder(kind, folders)).get(name);
-  const own = builtin === undefined ? found(ownFolder(kind, folders)).get(name) : undefined;
+  const builtin = fileNamed(builtinFolder(kind, folders), name);
+  const own = builtin === undefined ? fileNamed(ownFolder(kind, folders), name) : undefined;
   if (own !== undefined) return await loadOwn<T>(own, folders);
   if (builtin === undefined) {
     const known = names(kind, folders).join(", ") || "none";
@@ -69,10 +71,18 @@ const builtinFolder = (kind: AdapterFolder, folders: Folders): string => join(fo
 const OWN = "adapters";
 const ownFolder = (kind: AdapterFolder, folders: Folders): string => join(folders.home, OWN, kind);
 
+/** Only that file is read, not the whole folder. */
+const fileNamed = (folder: string, name: string): string | undefined =>
+  NAME.test(name)
+    ? [".ts", ".js", ".mjs"]
+        .map((end) => `${folder}${sep}${name}${end}`)
+        .find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() && isAdapter(file))
+    : undefined;
+
 function found(folder: string): Map<string, string> {
   const files = new Map<string, string>();
   for (const entry of readFolder(folder)) {
-    const file = join(folder, entry);
+    const file = `${folder}${sep}${entry}`;
     if (isAdapter(file)) files.set(entry.slice(0, -extname(entry).length), file);
   }
   return files;

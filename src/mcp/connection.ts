@@ -1,10 +1,11 @@
 // One open connection to a server: what it may ask of us (the person's answers, the workspace), what we ask of it, and how long that may take.
 import type * as Library from "@modelcontextprotocol/client";
 import type { CallToolResult, Client, ElicitResult, Tool as ServerTool, Transport } from "@modelcontextprotocol/client";
-import type { ToolContext } from "../core/ports.ts";
-import { messageOf, StewardError } from "../std/error.ts";
+import { pathToFileURL } from "node:url";
+import { hasCode, messageOf, StewardError } from "../std/error.ts";
 import { clip, visible } from "../std/text.ts";
-import { listing, type Listed } from "./pins.ts";
+import { type Call, type Calls, openCalls } from "./calls.ts";
+import { listing, LARGEST_SCHEMA, type Listed } from "./pins.ts";
 import { elicit } from "./questions.ts";
 import { misfits } from "./schema.ts";
 
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   startMs: number;
   /** After the server said that its tools have changed. */
   changed(tools: Record<string, Listed>): void;
+  /** What stays behind the transports is closed with the connection. */
+  closed?(): Promise<void>;
   signal?: AbortSignal;
 }
 export interface Connection {
@@ -30,20 +33,15 @@ export interface Connection {
   version: string;
   /** Calls that are under way. */
   busy(): number;
-  call(tool: string, input: unknown, how: CallOptions): Promise<CallToolResult>;
+  /** Undefined: the server had ended the session before it took this; another connection may be asked. */
+  call(tool: string, input: unknown, how: CallOptions): Promise<CallToolResult | undefined>;
+  /** No more once a call has shown that it is over; then it closes by itself when nothing is under way. */
   isOpen(): boolean;
   close(): Promise<void>;
 }
 export interface CallOptions {
-  context: Pick<ToolContext, "signal" | "output" | "ask">;
+  context: Call["context"];
   silentMs: number;
-}
-interface Call {
-  context: CallOptions["context"];
-  /** It goes on. */
-  alive(): void;
-  /** A person is asked; the silence is theirs. */
-  asking(work: Promise<unknown>): void;
 }
 
 const MOST_MS = 60 * 60_000;
@@ -51,39 +49,100 @@ const MOST_SHOWN = 20_000;
 
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const mcp = await sdk();
-  const calls = new Set<Call>();
+  const calls = openCalls();
   const state = { open: true };
   const { client, transport } = await opened(mcp, options, calls);
   client.onclose = () => void (state.open = false);
+  calls.follow(transport);
   const definitions = new Map<string, ServerTool>();
   const read = async (): Promise<Record<string, Listed>> => {
     if (!client.getServerCapabilities()?.tools) return {};
-    const { tools } = await client.listTools(undefined, { timeout: options.startMs, cacheMode: "refresh" });
+    const { tools } = await client.listTools(undefined, { timeout: options.startMs, cacheMode: "bypass" });
+    const found = listing(tools);
     definitions.clear();
-    for (const tool of tools) definitions.set(tool.name, tool);
-    return listing(tools);
+    for (const tool of tools) if (Object.hasOwn(found, tool.name) && !definitions.has(tool.name)) definitions.set(tool.name, kept(tool));
+    return found;
   };
   const close = async (): Promise<void> => {
     state.open = false;
     await client.close().catch(() => undefined);
     await transport.close().catch(() => undefined);
+    await options.closed?.();
   };
+  const over = (): void => void (state.open = false);
+  const hasEnded = (error: unknown): Ended | undefined =>
+    transport.sessionId !== undefined && error instanceof mcp.SdkHttpError ? endedBy(error) : undefined;
   const connection: Connection = {
     tools: await read().catch(async (error: unknown) => {
       await close();
       throw error;
     }),
     version: versionOf(client),
-    busy: () => calls.size,
+    busy: calls.size,
     isOpen: () => state.open,
-    call: (tool, input, how) => call(client, calls, { tool, input, how, definition: definitions.get(tool), hung: close }),
+    async call(tool, input, how) {
+      try {
+        return await call(client, calls, { tool, input, how, definition: definitions.get(tool), over, hasEnded });
+      } finally {
+        if (!state.open && calls.size() === 0) await close();
+      }
+    },
     close,
   };
-  client.setNotificationHandler("notifications/tools/list_changed", async () => {
+  const again = paced(async () => {
+    if (!state.open) return;
     connection.tools = await read().catch(() => connection.tools);
     options.changed(connection.tools);
   });
+  client.setNotificationHandler("notifications/tools/list_changed", again);
   return connection;
+}
+
+/** The session is not known: `before` the call was looked at, or so says an answer to the call itself, which may have run. */
+type Ended = "before" | "answered";
+
+/** 404 by the protocol, and 400 by those who have copied the library's examples. */
+function endedBy({ status, data }: Library.SdkHttpError): Ended | undefined {
+  if (status === 404) return "before";
+  const { id, error } = status === 400 ? errorOf(data["text"]) : {};
+  if (!/^Bad Request: (?:No valid session|Session not found)/i.test(String(error?.message))) return undefined;
+  return id === undefined || id === null ? "before" : "answered";
+}
+
+function errorOf(text: unknown): { id?: unknown; error?: { message?: unknown } | null } {
+  try {
+    return Object(JSON.parse(String(text))) as object;
+  } catch {
+    return {};
+  }
+}
+
+/** Of what the server said of a tool, what a call needs. */
+function kept({ name, inputSchema, outputSchema }: ServerTool): ServerTool {
+  const fits = outputSchema !== undefined && JSON.stringify(outputSchema).length <= LARGEST_SCHEMA;
+  return { name, inputSchema, ...(fits ? { outputSchema } : {}) };
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** However often it is asked for: once, and once more afterwards; later and later while it is asked for without end. */
+function paced(work: () => Promise<void>): () => void {
+  const state = { busy: false, again: false, pause: FIRST_PAUSE_MS };
+  const run = async (): Promise<void> => {
+    state.again = false;
+    await work();
+    setTimeout(() => {
+      state.busy = state.again;
+      state.pause = state.again ? Math.min(LONGEST_PAUSE_MS, state.pause * 2) : FIRST_PAUSE_MS;
+      if (state.again) void run();
+    }, state.pause).unref();
+  };
+  return () => {
+    if (state.busy) return void (state.again = true);
+    state.busy = true;
+    void run();
+  };
 }
 
 const versionOf = (client: Client): string => {
@@ -91,8 +150,8 @@ const versionOf = (client: Client): string => {
   return visible(`${name} ${version} (MCP ${client.getNegotiatedProtocolVersion() ?? "?"})`).slice(0, 200);
 };
 
-/** A program that ends at an unknown question speaks the older protocol: it is asked again in that one. */
-async function opened(mcp: Sdk, options: ConnectOptions, calls: Set<Call>): Promise<{ client: Client; transport: Transport }> {
+/** A program that ends at an unknown question, or never answers it, speaks the older protocol: it is asked again in that one. */
+async function opened(mcp: Sdk, options: ConnectOptions, calls: Calls): Promise<{ client: Client; transport: Transport }> {
   const tried = async (mode: "auto" | "legacy"): Promise<{ client: Client; transport: Transport }> => {
     const client = makeClient(mcp, options, { calls, mode });
     const transport = options.transport();
@@ -105,7 +164,7 @@ async function opened(mcp: Sdk, options: ConnectOptions, calls: Set<Call>): Prom
   };
   if (options.workspace === undefined) return tried("auto");
   return tried("auto").catch((error: unknown) => {
-    if (options.signal?.aborted || !/clos|gone|ended/i.test(messageOf(error))) throw error;
+    if (options.signal?.aborted || !/clos|gone|ended|probe timed out/i.test(messageOf(error))) throw error;
     return tried("legacy");
   });
 }
@@ -113,27 +172,29 @@ async function opened(mcp: Sdk, options: ConnectOptions, calls: Set<Call>): Prom
 function makeClient(
   mcp: Sdk,
   { name, workspace, version, startMs }: ConnectOptions,
-  { calls, mode }: { calls: Set<Call>; mode: "auto" | "legacy" },
+  { calls, mode }: { calls: Calls; mode: "auto" | "legacy" },
 ): Client {
   const client = new mcp.Client(
     { name: "steward", version },
     {
       capabilities: { elicitation: { form: { applyDefaults: true } }, ...(workspace === undefined ? {} : { roots: {} }) },
-      versionNegotiation: { mode, probe: { timeoutMs: Math.min(startMs, 5000) } },
+      // It may have to be fetched first, or the machine be busy.
+      versionNegotiation: { mode, probe: { timeoutMs: workspace === undefined ? startMs : startMs / 3 } },
       jsonSchemaValidator: checker,
       listMaxPages: 32,
     },
   );
   client.onerror = () => undefined; // what ends a connection is seen where it ends
-  client.setRequestHandler("elicitation/create", async ({ params }): Promise<ElicitResult> => {
-    const newest = [...calls].at(-1);
-    if (newest === undefined || params.mode === "url") return { action: "cancel" };
-    const asked = elicit(name, params, newest.context.ask);
-    newest.asking(asked);
+  client.setRequestHandler("elicitation/create", async ({ params }, { mcpReq }): Promise<ElicitResult> => {
+    const call = calls.meant();
+    if (call === undefined || params.mode === "url") return { action: "cancel" };
+    const signal = AbortSignal.any([calls.over(call), mcpReq.signal]);
+    const asked = calls.question(call, () => elicit(name, params, (question) => call.context.ask({ ...question, signal })));
+    call.asking(asked);
     return asked;
   });
   if (workspace !== undefined)
-    client.setRequestHandler("roots/list", () => ({ roots: [{ uri: encodeURI(`file://${workspace}`), name: "workspace" }] }));
+    client.setRequestHandler("roots/list", () => ({ roots: [{ uri: pathToFileURL(workspace).href, name: "workspace" }] }));
   return client;
 }
 
@@ -152,53 +213,49 @@ interface Wanted {
   input: unknown;
   how: CallOptions;
   definition: ServerTool | undefined;
-  /** It did not answer, and nothing else is under way: it is not to be trusted to answer again. */
-  hung(): Promise<void>;
+  /** It is not to be trusted to answer again. */
+  over(): void;
+  /** Whether it says that it does not know the session. */
+  hasEnded(error: unknown): Ended | undefined;
 }
 
-async function call(client: Client, calls: Set<Call>, { tool, input, how, definition, hung }: Wanted): Promise<CallToolResult> {
+async function call(
+  client: Client,
+  calls: Calls,
+  { tool, input, how, definition, over, hasEnded }: Wanted,
+): Promise<CallToolResult | undefined> {
   const { context, silentMs } = how;
   const late = new AbortController();
   const watch = silence(silentMs, () => late.abort(new StewardError("unavailable", `${tool} was silent for ${silentMs / 1000} s`)));
   const one: Call = { context, alive: watch.alive, asking: watch.pause };
   const shown = { size: 0 };
-  calls.add(one);
+  const params = { name: tool, arguments: (input ?? {}) as Record<string, unknown> };
+  const options = {
+    signal: AbortSignal.any([context.signal, late.signal]),
+    timeout: MOST_MS,
+    ...(definition ? { toolDefinition: definition } : {}),
+    onprogress(progress: Library.Progress) {
+      watch.alive();
+      const text = progressText(progress);
+      if ((shown.size += text.length) < MOST_SHOWN) context.output(text);
+    },
+  };
   try {
-    return await client.callTool(
-      { name: tool, arguments: (input ?? {}) as Record<string, unknown> },
-      {
-        signal: AbortSignal.any([context.signal, late.signal]),
-        timeout: MOST_MS,
-        ...(definition ? { toolDefinition: definition } : {}),
-        onprogress(progress) {
-          watch.alive();
-          const text = progressText(progress);
-          if ((shown.size += text.length) < MOST_SHOWN) context.output(text);
-        },
-      },
-    );
+    return await calls.during(one, () => client.callTool(params, options));
   } catch (error) {
-    if (late.signal.aborted) {
-      if (calls.size <= 1) await hung();
-      throw late.signal.reason;
-    }
     if (context.signal.aborted) throw new StewardError("denied", "It was cancelled");
-    throw explained(error);
+    const ended = hasEnded(error);
+    if (ended) over();
+    if (ended === "before") return undefined;
+    // It was silent, or can't be reached. While it answers others, it is not given up.
+    if ((late.signal.aborted || hasCode(error, "unavailable")) && calls.size() === 0) over();
+    throw late.signal.aborted ? late.signal.reason : explained(error);
   } finally {
     watch.over();
-    calls.delete(one);
   }
 }
 
-function progressText({
-  progress,
-  total,
-  message,
-}: {
-  progress: number;
-  total?: number | undefined;
-  message?: string | undefined;
-}): string {
+function progressText({ progress, total, message }: Library.Progress): string {
   const far = total === undefined ? `${progress}` : `${progress} of ${total}`;
   return `${far}${message === undefined ? "" : `: ${clip(visible(message), 500)}`}\n`;
 }

@@ -1,5 +1,6 @@
 // Signing in to a server: whose tokens are whose, and the attempt that only the browser that began it can end. The protocol itself is the client library's.
 import type {
+  AuthProvider,
   OAuthClientProvider,
   OAuthDiscoveryState,
   StoredOAuthClientInformation,
@@ -7,9 +8,11 @@ import type {
 } from "@modelcontextprotocol/client";
 import type { ServerConfig } from "../core/config-mcp.ts";
 import type { Steward } from "../run/steward.ts";
-import { StewardError } from "../std/error.ts";
+import { hasCode, StewardError } from "../std/error.ts";
 import { randomText } from "../std/id.ts";
+import { inLane, type Lanes } from "../std/lanes.ts";
 import type { Address } from "./address.ts";
+import type { Sdk } from "./connection.ts";
 import { sha } from "./definitions.ts";
 
 export type Provider = OAuthClientProvider;
@@ -34,7 +37,12 @@ export interface Vault {
   read(): Promise<Kept>;
   change(what: Partial<Kept>): Promise<void>;
   forget(): Promise<void>;
+  /** One after the other, of whatever connections of this person: only the first renewal with a token that is good for one succeeds. */
+  renewing<T>(work: () => Promise<T>): Promise<T>;
 }
+
+/** Read, changed and written one after the other: tokens that were renewed in between are not lost. */
+const writing = new WeakMap<Steward["secrets"], Lanes>();
 
 /** Of one person at one server. */
 export function vaultOf(steward: Steward, { name, person, url }: { name: string; person: string; url: string }): Vault {
@@ -45,10 +53,14 @@ export function vaultOf(steward: Steward, { name, person, url }: { name: string;
     const kept = text === undefined ? undefined : (JSON.parse(text) as Kept);
     return kept?.for === place ? kept : { for: place };
   };
+  const lanes = writing.get(steward.secrets) ?? new Map<string, Promise<void>>();
+  writing.set(steward.secrets, lanes);
+  const renewing: Vault["renewing"] = (work) => inLane(lanes, `${key} renewing`, work);
   return {
     read,
-    change: async (what) => void (await steward.secrets.set(key, JSON.stringify({ ...(await read()), ...what }))),
-    forget: () => steward.secrets.remove(key),
+    change: (what) => inLane(lanes, key, async () => void (await steward.secrets.set(key, JSON.stringify({ ...(await read()), ...what })))),
+    forget: () => renewing(() => inLane(lanes, key, () => steward.secrets.remove(key))), // after a renewal that is under way
+    renewing,
   };
 }
 
@@ -120,6 +132,33 @@ export async function providerOf({ name, vault, oauth, secret, attempt, redirect
     },
   };
 }
+
+/** For a connection that nobody signs in by: a token that was refused is renewed, unless it has been meanwhile. */
+export function renewed(mcp: Sdk, provider: Provider, { vault, address }: Pick<ProviderOptions, "vault" | "address">): AuthProvider {
+  const token = async (): Promise<string | undefined> => (await provider.tokens())?.access_token;
+  return {
+    token,
+    onUnauthorized: ({ response, serverUrl, fetchFn }) =>
+      vault.renewing(async () => {
+        const kept = await token();
+        if (kept !== undefined && kept !== address.tokenOf(response)) return;
+        await mcp.auth(provider, { serverUrl, fetchFn, ...mcp.extractWWWAuthenticateParams(response) });
+      }),
+  };
+}
+
+/** What a failure of a connection means for the person: to sign in, for the first time or to be let further in, or what it says. */
+export async function signInOr(mcp: Sdk, error: unknown, { name, vault }: Pick<ProviderOptions, "name" | "vault">): Promise<unknown> {
+  for (let inner = error, depth = 0; inner instanceof Error && depth < 5; inner = inner.cause, depth++) {
+    if (isSignIn(inner)) return inner;
+    if (!(inner instanceof mcp.InsufficientScopeError)) continue;
+    await vault.change({ scope: mcp.computeScopeUnion((await vault.read()).tokens?.scope, inner.requiredScope) });
+    return signInNeeded(name);
+  }
+  return error;
+}
+
+export const isSignIn = (error: unknown): boolean => hasCode(error, "denied") && /sign in/.test(error.message);
 
 export const signInNeeded = (name: string): StewardError =>
   new StewardError("denied", `The server ${name} wants you to sign in`, { hint: "Sign in on the page, under MCP servers." });

@@ -19,16 +19,21 @@ export interface Program extends Transport {
 }
 
 const LONGEST_LINE = 16 * 1024 * 1024;
-/** Between two messages to it. */
+/** Between two calls: what it makes Steward answer, or look up again, gives it no more. */
 const MOST_UNASKED = 64 * 1024 * 1024;
+/** Messages that it does not read. */
+const MOST_UNREAD = 32 * 1024 * 1024;
 const MOST_BAD_LINES = 200;
 const KEPT = 4000;
 const GRACE_MS = 1500;
 
+/** Whoever answers these may say much. */
+const ASKS = new Set(["initialize", "server/discover", "tools/call"]);
+
 interface Reading {
   said: string;
   why?: string;
-  /** Bytes since the last message to it. */
+  /** Bytes since the last call. */
   unasked: number;
   done?: Promise<void>;
 }
@@ -57,8 +62,8 @@ export function program(computer: Computer, { argv, env, network, parse }: Progr
     },
     async send(message) {
       if (state.why !== undefined) throw new StewardError("unavailable", `The server is gone: ${state.why}`);
-      state.unasked = 0;
-      input.push(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+      if ("method" in message && ASKS.has(message.method)) state.unasked = 0;
+      if (!input.push(Buffer.from(`${JSON.stringify(message)}\n`))) end("it does not read what it is sent");
     },
     async close() {
       input.end();
@@ -103,22 +108,27 @@ function reader(state: Reading, { transport, parse, end }: Ways): (stream: 1 | 2
   };
 }
 
-/** Pieces that are read while more are put in. */
-function pipe(): { push(piece: Uint8Array): void; end(): void; pieces: AsyncIterable<Uint8Array> } {
+/** Pieces that are read while more are put in. `push` is false when too much waits. */
+function pipe(): { push(piece: Uint8Array): boolean; end(): void; pieces: AsyncIterable<Uint8Array> } {
   const waiting: Uint8Array[] = [];
-  const state = { over: false, wake: () => {} };
+  const state = { over: false, size: 0, wake: () => {} };
   async function* pieces(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const next = waiting.shift();
-      if (next !== undefined) yield next;
-      else if (state.over) return;
+      if (next !== undefined) {
+        yield next;
+        state.size -= next.byteLength;
+      } else if (state.over) return;
       else await new Promise<void>((resolve) => (state.wake = resolve));
     }
   }
   return {
     push(piece) {
+      state.size += piece.byteLength;
+      if (state.size > MOST_UNREAD) return false;
       waiting.push(piece);
       state.wake();
+      return true;
     },
     end() {
       state.over = true;
@@ -128,20 +138,32 @@ function pipe(): { push(piece: Uint8Array): void; end(): void; pieces: AsyncIter
   };
 }
 
-/** Whole lines out of pieces. False when a line is longer than it may be. */
+/** Whole lines out of pieces, however small. False when a line is longer than it may be. */
 function splitter(most: number): (piece: Uint8Array, line: (text: string) => void) => boolean {
-  const open: { parts: Uint8Array[]; size: number } = { parts: [], size: 0 };
+  const open = { bytes: Buffer.alloc(0), size: 0 };
+  const add = (piece: Uint8Array): void => {
+    const size = open.size + piece.byteLength;
+    if (size > open.bytes.byteLength) {
+      const larger = Buffer.alloc(Math.max(size, Math.min(most, 2 * open.bytes.byteLength)));
+      larger.set(open.bytes.subarray(0, open.size));
+      open.bytes = larger;
+    }
+    open.bytes.set(piece, open.size);
+    open.size = size;
+  };
   return (piece, line) => {
     for (let rest = piece; ;) {
       const at = rest.indexOf(10);
       const head = at < 0 ? rest : rest.subarray(0, at);
-      open.size += head.byteLength;
-      if (open.size > most) return false;
-      open.parts.push(Uint8Array.from(head));
-      if (at < 0) return true;
-      const text = Buffer.concat(open.parts).toString("utf8");
-      open.parts = [];
-      open.size = 0;
+      if (open.size + head.byteLength > most) return false;
+      if (at < 0) {
+        add(head);
+        return true;
+      }
+      if (open.size > 0) add(head);
+      const whole = open.size > 0 ? open.bytes.subarray(0, open.size) : head;
+      const text = Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength).toString("utf8");
+      Object.assign(open, { bytes: Buffer.alloc(0), size: 0 });
       line(text);
       rest = rest.subarray(at + 1);
     }

@@ -12,6 +12,7 @@ type Answer = string | number | boolean | string[];
 
 const MOST_FIELDS = 12;
 const MOST_OPTIONS = 40;
+const LONGEST_OPTION = 200;
 const DECLINE = "Don't answer";
 const SKIP = "-";
 
@@ -59,12 +60,12 @@ interface Asked {
 async function one(asked: Asked, ask: ToolContext["ask"]): Promise<Answer | undefined | typeof DECLINED> {
   const { name, field, must, intro } = asked;
   const options = optionsOf(field);
-  const label = short(field["title"], 100) || name;
+  const label = short(field["title"], 100) || short(name, 100);
   const about = short(field["description"], 500);
   const standing = field["default"];
   const notes = [
     ...(field["type"] === "array" ? ["several, with commas between"] : []),
-    ...(standing === undefined ? [] : [`"${SKIP}" takes ${JSON.stringify(standing)}`]),
+    ...(standing === undefined ? [] : [`"${SKIP}" takes ${short(JSON.stringify(standing), 200)}`]),
     ...(standing === undefined && !must ? [`"${SKIP}" leaves it out`] : []),
     ...(options ? [] : [`"${DECLINE}" declines`]),
   ];
@@ -75,13 +76,15 @@ async function one(asked: Asked, ask: ToolContext["ask"]): Promise<Answer | unde
       ? [...options.map(({ label: text }) => text), ...(must && standing === undefined ? [] : [SKIP]), DECLINE]
       : undefined;
   for (let tries = 0, wrong = ""; tries < 3; tries++) {
-    const said = await ask({ prompt: wrong ? `${prompt}\nThat does not fit: ${wrong}` : prompt, ...(choices ? { options: choices } : {}) });
+    // The same question again would have the same answer.
+    const last = wrong && `\nThat does not fit: ${wrong}${tries === 2 ? " (the last time that it is asked)" : ""}`;
+    const said = await ask({ prompt: prompt + last, ...(choices ? { options: choices } : {}) });
     if (said.trim() === DECLINE) return DECLINED;
     if (said.trim() === SKIP && (standing !== undefined || !must)) return standing as Answer | undefined;
     const value = valueOf(field, said, options);
     const [problem] = misfits(field, value);
     if (problem === undefined) return value;
-    wrong = problem.message;
+    wrong = short(problem.message, 300);
   }
   throw new Error("no answer that fits");
 }
@@ -102,10 +105,18 @@ function optionsOf(field: Field): Choice[] | undefined {
   const named = [items["oneOf"], items["anyOf"]].find(Array.isArray) as unknown[] | undefined;
   const names = Array.isArray(items["enumNames"]) ? (items["enumNames"] as unknown[]) : [];
   const choices = Array.isArray(items["enum"])
-    ? (items["enum"] as unknown[]).map((value, at) => ({ value: String(value), label: short(names[at], 80) || String(value) }))
-    : named?.filter(isObject).map((one) => ({ value: String(one["const"]), label: short(one["title"], 80) || String(one["const"]) }));
-  return choices?.slice(0, MOST_OPTIONS).map(({ value, label }) => ({ value, label: visible(label) }));
+    ? (items["enum"] as unknown[]).slice(0, MOST_OPTIONS).map((value, at) => choice(value, names[at]))
+    : named
+        ?.filter(isObject)
+        .slice(0, MOST_OPTIONS)
+        .map((one) => choice(one["const"], one["title"]));
+  return choices;
 }
+
+const choice = (value: unknown, title: unknown): Choice => ({
+  value: String(value),
+  label: short(title, 80) || short(String(value), LONGEST_OPTION),
+});
 
 function valueOf(field: Field, said: string, options: Choice[] | undefined): Answer {
   const pick = (text: string): string => options?.find(({ label, value }) => label === text || value === text)?.value ?? text;

@@ -1,11 +1,13 @@
 // What a server's tool gave back, as what the model reads: text stays text, pictures and other bytes become files of the person. All of it is data.
 import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/client";
 import type { ToolOutput } from "../core/ports.ts";
-import { bytes as sizeText, clip, visible } from "../std/text.ts";
+import { isDeeper } from "../std/json.ts";
+import { bytes as sizeText, clip, oneLine, visible } from "../std/text.ts";
 
 const MOST_BLOCKS = 200;
 const MOST_TEXT = 2_000_000;
 const MOST_FILES = 10;
+const DEEPEST = 64;
 const LARGEST_FILE = 20 * 1024 * 1024;
 
 /** Keeps bytes for the person; gives the id. */
@@ -16,8 +18,10 @@ export async function outputOf(result: CallToolResult, keep: Keep): Promise<Tool
   const parts: string[] = [];
   for (const block of (result.content ?? []).slice(0, MOST_BLOCKS)) parts.push(await textOf(block, { keep, state }));
   if ((result.content ?? []).length > MOST_BLOCKS) parts.push(`(${result.content.length - MOST_BLOCKS} more parts were left out)`);
+  const given = result.structuredContent;
+  const structuredContent = isDeeper(given, DEEPEST) ? undefined : given;
+  if (given !== undefined && structuredContent === undefined) parts.push("(Data that was nested too deeply was left out)");
   const text = clip(parts.filter((part) => part !== "").join("\n"), MOST_TEXT);
-  const { structuredContent } = result;
   const output = structuredContent !== undefined && (text === "" || isSame(text, structuredContent)) ? structuredContent : text;
   if (result.isError)
     return { output: null, error: clip(visible(typeof output === "string" ? output : JSON.stringify(output)) || "It failed", 4000) };
@@ -46,16 +50,19 @@ async function textOf(block: ContentBlock, kept: Kept): Promise<string> {
     case "audio":
       return file({ name: `${block.type}.${endingOf(block.mimeType)}`, mime: block.mimeType, base64: block.data }, kept);
     case "resource_link":
-      return `(Resource ${block.name}: ${block.uri}${block.description ? `, ${block.description}` : ""})`;
+      return `(Resource ${told(block.name)}: ${told(block.uri)}${block.description ? `, ${told(block.description)}` : ""})`;
     case "resource": {
       const { uri, mimeType = "" } = block.resource;
-      if ("text" in block.resource) return `(Resource ${uri})\n${block.resource.text}`;
+      if ("text" in block.resource) return `(Resource ${told(uri)})\n${block.resource.text}`;
       return file({ name: uri.split("/").at(-1) ?? "file", mime: mimeType, base64: block.resource.blob }, kept);
     }
     default:
       return "(A part of a kind that is not known was left out)";
   }
 }
+
+/** Where something is, in one line; nothing is fetched. */
+const told = (text: string): string => oneLine(visible(text.slice(0, 2000)), 500);
 
 async function file({ name, mime, base64 }: { name: string; mime: string; base64: string }, { keep, state }: Kept): Promise<string> {
   const about = `${visible(mime).slice(0, 80)}, ${sizeText(Math.floor((base64.length * 3) / 4))}`;

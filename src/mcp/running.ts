@@ -4,13 +4,14 @@ import type { Computer } from "../core/computer.ts";
 import type { Principal } from "../core/types.ts";
 import { watched } from "../run/identity.ts";
 import { modeOf, type Steward } from "../run/steward.ts";
-import { hasCode, messageOf, StewardError } from "../std/error.ts";
+import { messageOf, StewardError } from "../std/error.ts";
 import { clip, visible } from "../std/text.ts";
 import { type Address, addressTransport, openAddress } from "./address.ts";
 import { connect, type Connection, sdk } from "./connection.ts";
 import { definitionHash } from "./definitions.ts";
-import { providerOf, signInNeeded, vaultOf } from "./oauth.ts";
+import { isSignIn, providerOf, renewed, signInNeeded, signInOr, vaultOf } from "./oauth.ts";
 import { hiderOf, secretOf, valuesOf } from "./given.ts";
+import type { Whose } from "./listings.ts";
 import type { Listed } from "./pins.ts";
 import { program } from "./program.ts";
 
@@ -18,8 +19,8 @@ export interface Running {
   /** Opens a connection where there is none. Throws unavailable while it rests after failures. */
   connection(who: Principal, name: string, server: ServerConfig): Promise<Connection>;
   state(name: string): { state: "idle" | "starting" | "running" | "failed" | "sign-in"; note?: string; retryAt?: number };
-  /** Ends all of this server, and forgets its failures. */
-  end(name: string): Promise<void>;
+  /** Ends all of this server, or this person's, and forgets its failures. */
+  end(name: string, person?: string): Promise<void>;
   /** All that runs for this person. */
   endFor(person: string): Promise<void>;
   close(): Promise<void>;
@@ -31,6 +32,8 @@ interface One {
   definition: string;
   opening?: Promise<Connection> | undefined;
   open?: Connection | undefined;
+  /** Over, and replaced by another, with calls that are still under way. */
+  left: Set<Connection>;
   said(): string;
   failures: number;
   retryAt: number;
@@ -49,7 +52,7 @@ const TAIL = 600;
 
 export interface RunningOptions {
   steward(): Steward;
-  listed(name: string, tools: Record<string, Listed>): Promise<void>;
+  listed(whose: Whose, tools: Record<string, Listed>): Promise<void>;
   /** Where a page of this Steward would come back from signing in. */
   redirect(): string;
 }
@@ -61,23 +64,21 @@ export function openRunning(options: RunningOptions): Running {
     if (all.get(key) === one) all.delete(key);
     clearTimeout(one.timer);
     one.stop.abort();
-    const open = one.open ?? (await one.opening?.catch(() => undefined));
-    await open?.close();
+    const open = one.open ?? one.opening?.catch(() => undefined);
+    await Promise.all([open, ...one.left].map(async (connection) => (await connection)?.close()));
   };
   const touch = (key: string, one: One): void => {
     const { now, settings } = options.steward();
     one.usedAt = now();
     clearTimeout(one.timer);
     const ms = settings.config().mcp.idleMinutes * 60_000;
-    const look = (): void => void (one.open?.busy() ? touch(key, one) : drop(key, one));
+    const look = (): void => void (isBusy(one) ? touch(key, one) : drop(key, one));
     one.timer = setTimeout(look, ms).unref();
   };
   const makeRoom = async (): Promise<void> => {
     const open = [...all].filter(([, { open: connection, opening }]) => connection !== undefined || opening !== undefined);
     if (open.length < MOST_OPEN) return;
-    const [oldest] = open
-      .filter(([, { open: connection }]) => connection && connection.busy() === 0)
-      .toSorted(([, a], [, b]) => a.usedAt - b.usedAt);
+    const [oldest] = open.filter(([, one]) => one.open && !isBusy(one)).toSorted(([, a], [, b]) => a.usedAt - b.usedAt);
     if (!oldest) throw new StewardError("limit", `${MOST_OPEN} servers run already, all of them busy`);
     await drop(...oldest);
   };
@@ -92,7 +93,11 @@ export function openRunning(options: RunningOptions): Running {
       const one = all.get(key) ?? made(name, who.person, definition);
       all.set(key, one);
       touch(key, one);
-      if (one.open && !one.open.isOpen()) failed(options.steward(), one, one.said() || "it ended");
+      if (one.open && !one.open.isOpen()) {
+        if (one.open.busy() > 0) one.left.add(one.open);
+        else void one.open.close().catch(() => undefined); // what it held open; else it closes with its last call
+        failed(options.steward(), one, one.said() || "it ended");
+      }
       if (one.open) return one.open;
       if (one.opening) return one.opening;
       rests(options.steward(), one);
@@ -101,7 +106,7 @@ export function openRunning(options: RunningOptions): Running {
       return one.opening;
     },
     state: (name) => stateOf([...all.values()].filter((one) => one.name === name)),
-    end: (name) => ended((one) => one.name === name),
+    end: (name, person) => ended((one) => one.name === name && (person === undefined || one.person === person)),
     endFor: (person) => ended(({ person: whose }) => whose === person),
     close: () => ended(() => true),
   };
@@ -109,9 +114,11 @@ export function openRunning(options: RunningOptions): Running {
 
 const made = (name: string, person: string, definition: string): One => ({
   ...{ name, person, definition, failures: 0, retryAt: 0, usedAt: 0 },
-  said: () => "",
+  ...{ left: new Set<Connection>(), said: () => "" },
   stop: new AbortController(),
 });
+
+const isBusy = ({ open, left }: One): boolean => [open, ...left].some((connection) => connection !== undefined && connection.busy() > 0);
 
 function rests({ now }: Steward, { name, retryAt, problem }: One): void {
   if (retryAt <= now()) return;
@@ -129,8 +136,8 @@ function failed({ now, log }: Steward, one: One, why: string): void {
 }
 
 function stateOf(ones: One[]): ReturnType<Running["state"]> {
-  const broken = ones.find(({ problem, open }) => problem !== undefined && !open);
-  const note = broken?.problem ?? ones.map((one) => one.said()).find((text) => text !== "");
+  const broken = ones.find(({ problem, open }) => (open ? !open.isOpen() : problem !== undefined));
+  const note = (broken?.open ? broken.said() || "it ended" : broken?.problem) ?? ones.map((one) => one.said()).find((text) => text !== "");
   const more = note === undefined ? {} : { note: note.slice(-TAIL) };
   if (ones.some(({ open }) => open?.isOpen())) return { state: "running", ...more };
   if (ones.some(({ opening }) => opening !== undefined)) return { state: "starting", ...more };
@@ -141,12 +148,12 @@ function stateOf(ones: One[]): ReturnType<Running["state"]> {
 async function start(options: RunningOptions, who: Principal, { one, server }: { one: One; server: ServerConfig }): Promise<Connection> {
   const steward = options.steward();
   try {
-    const connection = await (server.url === undefined ? startProgram : startAddress)(options, who, { one, server });
+    const connection = withWords(await (server.url === undefined ? startProgram : startAddress)(options, who, { one, server }), one);
     if (one.stop.signal.aborted) {
       await connection.close();
       throw new StewardError("unavailable", `The server ${one.name} was ended`);
     }
-    await options.listed(one.name, connection.tools);
+    await options.listed(one, connection.tools);
     Object.assign(one, { open: connection, failures: 0, retryAt: 0, problem: undefined, signIn: false });
     return connection;
   } catch (error) {
@@ -160,10 +167,24 @@ async function start(options: RunningOptions, who: Principal, { one, server }: {
   }
 }
 
-const isSignIn = (error: unknown): boolean => hasCode(error, "denied") && /sign in/.test(error.message);
+/** A call with which the connection ended tells why: the last of what the server said. */
+function withWords(connection: Connection, one: One): Connection {
+  const { call } = connection;
+  return Object.assign(connection, {
+    call: (...args: Parameters<typeof call>) =>
+      call(...args)
+        .catch((error: unknown) => {
+          const said = connection.isOpen() ? "" : one.said();
+          const text = messageOf(error);
+          if (text.includes(said) || !(error instanceof StewardError)) throw error;
+          throw new StewardError(error.code, `${text}\n${said}`, { cause: error });
+        })
+        .finally(() => void (connection.busy() === 0 && one.left.delete(connection))),
+  });
+}
 
-const changed = (options: RunningOptions, name: string) => (tools: Record<string, Listed>) =>
-  void options.listed(name, tools).catch(() => undefined);
+const changed = (options: RunningOptions, one: One) => (tools: Record<string, Listed>) =>
+  void options.listed(one, tools).catch(() => undefined);
 
 async function startProgram(
   options: RunningOptions,
@@ -180,7 +201,7 @@ async function startProgram(
   ]);
   return connect({
     ...{ name: one.name, workspace: computer.workspace, version: steward.version, startMs: START_MS, signal: one.stop.signal },
-    changed: changed(options, one.name),
+    changed: changed(options, one),
     transport() {
       const made = program(watched(steward.own, who, computer), {
         argv: [command, ...args],
@@ -206,31 +227,34 @@ async function startAddress(
   const steward = options.steward();
   const { url = "", oauth } = server;
   const address: Address = openAddress(server, steward.log);
-  const [mcp, headers] = await Promise.all([sdk(), valuesOf(steward, server.headers)]);
-  const told = { signIn: false };
-  const known = (error: unknown): unknown => (told.signIn ? signInNeeded(one.name) : error);
+  const [mcp, headers, hide] = await Promise.all([sdk(), valuesOf(steward, server.headers), hiderOf(steward, server)]);
+  const state = { signIn: false, why: "" };
+  one.said = () => hide(state.why).slice(0, TAIL);
+  const vault = vaultOf(steward, { name: one.name, person: who.person, url });
   const provider = await providerOf({
-    ...{ name: one.name, oauth, redirect: options.redirect(), address },
-    missing: () => void (told.signIn = true),
-    vault: vaultOf(steward, { name: one.name, person: who.person, url }),
+    ...{ name: one.name, oauth, redirect: options.redirect(), address, vault },
+    missing: () => void (state.signIn = true),
     secret: (name) => secretOf(steward, name),
   });
+  const known = (error: unknown): Promise<unknown> => signInOr(mcp, error, { name: one.name, vault });
   const connection = await connect({
     ...{ name: one.name, version: steward.version, startMs: START_MS, signal: one.stop.signal },
-    changed: changed(options, one.name),
-    transport: () => addressTransport(mcp, { url, headers, address, provider }),
+    changed: changed(options, one),
+    transport: () => addressTransport(mcp, { url, headers, address, provider: renewed(mcp, provider, { vault, address }) }),
+    closed: () => address.close(),
   }).catch(async (error: unknown) => {
     await address.close();
-    throw known(error);
+    throw state.signIn ? signInNeeded(one.name) : await known(error);
   });
-  const { call, close } = connection;
+  const { call } = connection;
   return Object.assign(connection, {
-    call(...args: Parameters<typeof call>) {
-      told.signIn = false;
-      return call(...args).catch((error: unknown) => {
-        throw known(error);
-      });
+    async call(...args: Parameters<typeof call>) {
+      try {
+        return await call(...args);
+      } catch (error) {
+        if (!connection.isOpen()) state.why = messageOf(error);
+        throw await known(error);
+      }
     },
-    close: () => close().finally(() => address.close()),
   });
 }

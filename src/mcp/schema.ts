@@ -9,8 +9,10 @@ export interface Misfit {
 type Schema = Record<string, unknown>;
 interface Work {
   root: unknown;
-  /** Steps that are left. */
+  /** Steps that are left: schemas looked at. */
   left: number;
+  /** What is left to be read of the value and of lists in the schema: letters, fields, items. */
+  load: number;
   /** Schemas within schemas, also by reference. */
   depth: number;
   problems: Misfit[];
@@ -18,11 +20,12 @@ interface Work {
 type Path = (string | number)[];
 
 const MOST_STEPS = 50_000;
+const MOST_LOAD = 2_000_000;
 const DEEPEST = 100;
 
 /** What does not fit, [] when all does. `pattern` and `format` are left to whoever wrote the schema. */
 export function misfits(schema: unknown, value: unknown): Misfit[] {
-  const work: Work = { root: schema, left: MOST_STEPS, depth: 0, problems: [] };
+  const work: Work = { root: schema, left: MOST_STEPS, load: MOST_LOAD, depth: 0, problems: [] };
   try {
     check(work, schema, { value, path: [] });
   } catch (error) {
@@ -32,6 +35,11 @@ export function misfits(schema: unknown, value: unknown): Misfit[] {
   return work.problems;
 }
 class TooMuch extends Error {}
+
+function read(work: Work, amount: number): void {
+  work.load -= amount;
+  if (work.load < 0) throw new TooMuch();
+}
 
 /** As the gate checks the input of any tool. */
 export const inputOf = (schema: unknown): ZodMiniType =>
@@ -70,8 +78,10 @@ function checkAll(work: Work, schema: unknown, at: At): void {
 }
 
 /** Only within the schema itself: nothing is fetched. */
-function target({ root }: Work, ref: string): unknown {
+function target(work: Work, ref: string): unknown {
+  const { root } = work;
   if (ref !== "#" && !ref.startsWith("#/")) return true;
+  read(work, ref.length);
   const steps = ref
     .slice(2)
     .split("/")
@@ -101,27 +111,53 @@ const typeOf = (value: unknown): string =>
         : typeof value;
 const article = (type: string): string => (/^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`);
 
-function checkType({ problems }: Work, schema: Schema, { value, path }: At): void {
+function checkType(work: Work, schema: Schema, { value, path }: At): void {
+  const { problems } = work;
   const type = own(schema, "type");
+  if (Array.isArray(type)) read(work, type.length);
   const wanted = (Array.isArray(type) ? type : [type]).filter((one): one is string => typeof one === "string");
   const is = typeOf(value);
   if (wanted.length > 0 && !wanted.includes(is) && !(is === "integer" && wanted.includes("number")))
     problems.push({ path, message: `must be ${wanted.map(article).join(" or ")}, not ${is === "undefined" ? "missing" : article(is)}` });
 }
 
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+/** As JSON, where the order of fields counts. */
+function same(work: Work, a: unknown, b: unknown): boolean {
+  read(work, typeof a === "string" && typeof b === "string" && a.length === b.length ? a.length + 1 : 1);
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [ours, theirs] = [Object.entries(a), Object.entries(b)];
+  read(work, ours.length + theirs.length);
+  return ours.length === theirs.length && ours.every(([name, one], at) => name === theirs[at]![0] && same(work, one, theirs[at]![1]));
+}
+
+/** As text, to find what is there twice; its whole size is paid for first. */
+function textOf(work: Work, value: unknown): string {
+  weigh(work, value, 0);
+  return JSON.stringify(value);
+}
+function weigh(work: Work, value: unknown, depth: number): void {
+  if (depth > DEEPEST) throw new TooMuch();
+  read(work, typeof value === "string" ? value.length + 1 : 1);
+  if (typeof value !== "object" || value === null) return;
+  for (const [name, one] of Object.entries(value)) {
+    read(work, name.length);
+    weigh(work, one, depth + 1);
+  }
+}
 const number = (of: Schema, name: string): number | undefined => {
   const value = own(of, name);
   return typeof value === "number" ? value : undefined;
 };
 
-function checkValue({ problems }: Work, schema: Schema, { value, path }: At): void {
+function checkValue(work: Work, schema: Schema, { value, path }: At): void {
+  const { problems } = work;
   const say = (wrong: boolean, message: string): void => void (wrong && problems.push({ path, message }));
   const options = own(schema, "enum");
-  if (Array.isArray(options))
-    say(!options.some((one) => same(one, value)), `must be one of ${options.map((one) => JSON.stringify(one)).join(", ")}`.slice(0, 500));
-  if (Object.hasOwn(schema, "const")) say(!same(schema["const"], value), `must be ${JSON.stringify(schema["const"])}`);
-  if (typeof value === "string") {
+  if (Array.isArray(options) && !options.some((one) => same(work, one, value))) say(true, `must be one of ${shown(work, options)}`);
+  if (Object.hasOwn(schema, "const") && !same(work, schema["const"], value)) say(true, `must be ${shown(work, [schema["const"]])}`);
+  if (typeof value === "string" && (Object.hasOwn(schema, "minLength") || Object.hasOwn(schema, "maxLength"))) {
+    read(work, value.length);
     const length = [...value].length;
     say(length < (number(schema, "minLength") ?? 0), `must have at least ${number(schema, "minLength")} characters`);
     say(length > (number(schema, "maxLength") ?? Infinity), `must have at most ${number(schema, "maxLength")} characters`);
@@ -135,11 +171,18 @@ function checkValue({ problems }: Work, schema: Schema, { value, path }: At): vo
   if (step !== undefined && step > 0) say(Math.abs(value / step - Math.round(value / step)) > 1e-9, `must be a multiple of ${step}`);
 }
 
+const shown = (work: Work, values: unknown[]): string =>
+  values
+    .slice(0, 50)
+    .map((one) => textOf(work, one))
+    .join(", ")
+    .slice(0, 500);
+
 /** How many problems this schema has with the value, without keeping them. */
 function trial(work: Work, schema: unknown, at: At): Misfit[] {
   const apart: Work = { ...work, problems: [] };
   check(apart, schema, at);
-  work.left = apart.left;
+  Object.assign(work, { left: apart.left, load: apart.load });
   return apart.problems;
 }
 
@@ -178,9 +221,11 @@ function checkObject(work: Work, schema: Schema, { value, path }: { value: Schem
   const { problems } = work;
   const given = own(schema, "properties");
   const properties = isObject(given) ? given : {};
-  for (const name of listOf(schema, "required"))
-    if (typeof name === "string" && !Object.hasOwn(value, name)) problems.push({ path: [...path, name], message: "is missing" });
+  const required = listOf(schema, "required");
   const names = Object.keys(value);
+  read(work, required.length + names.length);
+  for (const name of required)
+    if (typeof name === "string" && !Object.hasOwn(value, name)) problems.push({ path: [...path, name], message: "is missing" });
   if (names.length < (number(schema, "minProperties") ?? 0)) problems.push({ path, message: "has too few fields" });
   if (names.length > (number(schema, "maxProperties") ?? Infinity)) problems.push({ path, message: "has too many fields" });
   const others = isObject(own(schema, "patternProperties")) ? true : own(schema, "additionalProperties");
@@ -198,10 +243,11 @@ function checkArray(work: Work, schema: Schema, { value, path }: { value: unknow
     problems.push({ path, message: `must have at most ${number(schema, "maxItems")}` });
   const first = listOf(schema, "prefixItems");
   const items = own(schema, "items");
-  for (const [index, one] of value.entries()) {
+  if (items !== undefined || first.length > 0) read(work, value.length);
+  for (const [index, one] of items === undefined && first.length === 0 ? [] : value.entries()) {
     const each = index < first.length ? first[index] : Array.isArray(items) ? (items as unknown[])[index] : items;
     if (each !== undefined) check(work, each, { value: one, path: [...path, index] });
   }
-  if (own(schema, "uniqueItems") === true && new Set(value.map((one) => JSON.stringify(one))).size < value.length)
+  if (own(schema, "uniqueItems") === true && new Set(value.map((one) => textOf(work, one))).size < value.length)
     problems.push({ path, message: "has the same twice" });
 }

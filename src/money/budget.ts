@@ -6,6 +6,7 @@ import { newId } from "../std/id.ts";
 import { type Account, dayKey, dayOf, monthKey, monthOf, sessionSumKey, type Sums, turnSumKey } from "./ledger.ts";
 import { dollars, nano } from "./prices.ts";
 import { type Steward, zoneOf } from "../run/steward.ts";
+import { type TaskDoc, taskSumKey } from "../run/tasks.ts";
 
 export type Period = "day" | "month" | "session" | "turn";
 /** Money in nanodollars. */
@@ -18,6 +19,10 @@ export interface Ceiling {
   /** Of a turn that runs with nobody there. */
   unattended?: true;
   limit: number;
+  /** Of a background task, set when it was started. */
+  task?: true;
+  /** The limit is of tokens. */
+  tokens?: true;
 }
 export interface Reached extends Ceiling {
   /** The limit with its extensions. */
@@ -35,10 +40,10 @@ export interface Extension {
   by: string;
 }
 
-export type Spending = Pick<Account, "session" | "turn" | "senior"> & { principal: Principal };
+export type Spending = Pick<Account, "session" | "turn" | "senior"> & { principal: Principal; limits?: Ceiling[] };
 
 /** Those that the configuration sets for this call. What a helper agent does counts for its senior's turn and session. */
-export function ceilingsOf(steward: Steward, { principal, session, turn, senior }: Spending, day: string): Ceiling[] {
+export function ceilingsOf(steward: Steward, { principal, session, turn, senior, limits = [] }: Spending, day: string): Ceiling[] {
   const { budget } = steward.settings.config();
   const { person, via } = principal;
   const own = { ...budget.person, ...budget.people[person] };
@@ -63,21 +68,42 @@ export function ceilingsOf(steward: Steward, { principal, session, turn, senior 
         ]
       : []),
   ];
-  return all.flatMap(({ dollars: amount, ...ceiling }) => (amount === undefined ? [] : [{ ...ceiling, limit: nano(amount) }]));
+  return [
+    ...limits,
+    ...all.flatMap(({ dollars: amount, ...ceiling }) => (amount === undefined ? [] : [{ ...ceiling, limit: nano(amount) }])),
+  ];
+}
+
+/** What was set for background tasks: those that started one pay too. */
+export const taskCeilings = (tasks: TaskDoc[]): Ceiling[] =>
+  tasks.flatMap(({ id, person, budget = {} }) => givenCeilings(taskSumKey(person, id), person, budget));
+
+/** What was set for one piece of work: nobody is asked for more. */
+export function givenCeilings(key: string, person: string, { dollars: amount, tokens }: { dollars?: number; tokens?: number }): Ceiling[] {
+  const ceiling = { key, period: "turn" as const, person, task: true as const };
+  return [
+    ...(amount === undefined ? [] : [{ ...ceiling, limit: nano(amount) }]),
+    ...(tokens === undefined ? [] : [{ ...ceiling, limit: tokens, tokens: true as const }]),
+  ];
 }
 
 export async function stateOf({ store }: Steward, ceiling: Ceiling): Promise<Reached> {
-  const { cost = 0, held = 0, extra = 0 } = ((await store.get(ceiling.key)) ?? {}) as Sums;
+  const { cost = 0, held = 0, extra = 0, input = 0, output = 0, heldTokens = 0 } = ((await store.get(ceiling.key)) ?? {}) as Sums;
+  if (ceiling.tokens) return { ...ceiling, spent: input + output, taken: input + output + heldTokens };
   return { ...ceiling, limit: ceiling.limit + extra, spent: cost, taken: cost + held };
 }
 
 /** The one with the least room, when the reservation of `worst`, which is in the sums already, is too much for any. */
-export async function overCeiling(steward: Steward, ceilings: Ceiling[], worst: number): Promise<Reached | undefined> {
+export async function overCeiling(
+  steward: Steward,
+  ceilings: Ceiling[],
+  { worst, tokens }: { worst: number; tokens: number },
+): Promise<Reached | undefined> {
   const states = await Promise.all(ceilings.map((ceiling) => stateOf(steward, ceiling)));
   const [tightest] = states
     .filter(({ taken, limit }) => taken > limit)
-    .map((state) => ({ ...state, taken: state.taken - worst }))
-    .sort((a, b) => a.limit - a.taken - (b.limit - b.taken));
+    .map((state) => ({ ...state, taken: state.taken - (state.tokens ? tokens : worst) }))
+    .sort((a, b) => Number(b.tokens ?? false) - Number(a.tokens ?? false) || a.limit - a.taken - (b.limit - b.taken));
   return tightest;
 }
 
@@ -112,12 +138,19 @@ export const money = (nanodollars: number): string => {
   const amount = dollars(nanodollars);
   return amount > 0 && amount < 0.01 ? `$${amount.toPrecision(1)}` : `$${amount.toFixed(2)}`;
 };
-const PERIODS: Record<Period, string> = { day: "for today", month: "for this month", session: "for this session", turn: "for one turn" };
-export const periodText = ({ period, unattended }: Ceiling): string =>
-  unattended ? "for a turn that runs with nobody there" : PERIODS[period];
+const PERIODS: Record<Period, string> = {
+  day: "for today",
+  month: "for this month",
+  session: "for this session",
+  turn: "for one turn",
+};
+export const periodText = ({ period, unattended, task }: Ceiling): string =>
+  task ? "for this task" : unattended ? "for a turn that runs with nobody there" : PERIODS[period];
 
 /** What of everybody together is spent is the owner's to know. */
 export function reachedText({ person, ...reached }: Reached, { role }: Principal, worst: number): string {
+  if (reached.tokens)
+    return `the ${reached.limit} tokens that this task may use are not enough for the next step (${reached.taken} are used)`;
   if (person === undefined && role !== "owner") return `the budget that all share ${periodText(reached)} is used up`;
   const { spent, taken, limit } = reached;
   const reserved = taken > spent ? `, ${money(taken - spent)} is reserved by calls under way` : "";
@@ -128,8 +161,9 @@ export function reachedText({ person, ...reached }: Reached, { role }: Principal
 }
 
 export function limitReached(reached: Reached, principal: Principal, worst: number): StewardError {
-  const hint =
-    principal.role === "owner"
+  const hint = reached.task
+    ? "It can be resumed with a larger budget."
+    : principal.role === "owner"
       ? "steward usage shows what was spent and allows more; steward config set budget.… changes the ceiling."
       : "The owner can allow more.";
   return new StewardError("limit", `I stopped here: ${reachedText(reached, principal, worst)}.`, { hint });

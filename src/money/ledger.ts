@@ -1,8 +1,9 @@
-// What was spent: one row for each model call, and sums that every row and every reservation changes in the same commit. Reading them is ledger-sums.ts, what may be spent budget.ts.
+// What was spent: one row for each model call, and sums that every row and every reservation changes in the same commit. Reading them is sums.ts, what may be spent budget.ts.
 import type { Commit } from "../core/store.ts";
 import type { Principal, Usage } from "../core/types.ts";
 import { newId } from "../std/id.ts";
 import type { Steward } from "../run/steward.ts";
+import { taskSumKey } from "../run/tasks.ts";
 
 /** For whom and for what a call is made. `turn` is "" for what no turn asked for. */
 export interface Account {
@@ -12,6 +13,8 @@ export interface Account {
   engine: string;
   /** Of a helper agent: the session and the turn that it works for, which pay for it too. */
   senior?: { session: string; turn: string };
+  /** Of a background task: itself and those that started it. */
+  tasks?: string[];
 }
 /** A reservation as it is kept: what a call may cost stands in the sums until it is settled. */
 export interface Held extends Account {
@@ -27,9 +30,11 @@ export interface Held extends Account {
   worst: number;
   /** Nobody knows the price. */
   unknown?: true;
+  /** A ceiling of tokens holds, so that they are reserved too. */
+  capped?: true;
 }
 /** One model call. Kept without end. */
-export interface Row extends Omit<Account, "senior">, Omit<Usage, "cost"> {
+export interface Row extends Omit<Account, "senior" | "tasks">, Omit<Usage, "cost"> {
   id: string;
   at: number;
   day: string;
@@ -45,6 +50,9 @@ export interface Row extends Omit<Account, "senior">, Omit<Usage, "cost"> {
 }
 /** Numbers of one document. Days also have them by model and by engine, as `m|provider/name|cost` and `e|loop|cost`. */
 export type Sums = Record<string, number>;
+
+/** What an engine with an account of its own says that it cost has no requests. */
+export const isUsed = ({ requests, cost }: Sums): boolean => Boolean(requests || cost);
 
 export const monthOf = (day: string): string => day.slice(0, 7);
 export const dayKey = (person: string | undefined, day: string): string => `${person === undefined ? "" : `p/${person}/`}usage/day/${day}`;
@@ -68,15 +76,16 @@ export function dayOf(at: number, zone: string): string {
 type Spent = Account & { day: string; model: string };
 
 /** What a reservation stands in: all that may have a ceiling. */
-const counters = ({ person, session, turn, senior, day }: Spent): string[] => [
+const counters = ({ person, session, turn, senior, tasks = [], day }: Spent): string[] => [
+  ...tasks.map((task) => taskSumKey(person, task)),
   ...[dayKey(undefined, day), monthKey(undefined, monthOf(day)), dayKey(person, day), monthKey(person, monthOf(day))],
   ...[sessionSumKey(person, session), ...(turn ? [turnSumKey(person, turn)] : [])],
   ...(senior ? [sessionSumKey(person, senior.session), turnSumKey(person, senior.turn)] : []),
 ];
 
-function adding(spent: Spent, held: number, figures: Sums): NonNullable<Commit["add"]> {
+function adding(spent: Spent, held: Sums, figures: Sums): NonNullable<Commit["add"]> {
   const { person, session, senior, day, model, engine } = spent;
-  const add = Object.fromEntries(counters(spent).map((key) => [key, { ...figures, ...(held === 0 ? {} : { held }) }]));
+  const add = Object.fromEntries(counters(spent).map((key) => [key, { ...figures, ...held }]));
   const names = Object.entries(figures);
   if (names.length === 0) return add;
   add[sessionDayKey(person, day, senior?.session ?? session)] = figures;
@@ -87,29 +96,50 @@ function adding(spent: Spent, held: number, figures: Sums): NonNullable<Commit["
   return add;
 }
 
+const heldSums = ({ worst, capped, input, output }: Held, sign: 1 | -1): Sums => ({
+  ...(worst === 0 ? {} : { held: sign * worst }),
+  ...(capped ? { heldTokens: sign * (input + output) } : {}),
+});
+
 /** In the sums before it resolves; whoever reads them afterwards sees it. */
 export async function hold({ store }: Steward, held: Held): Promise<void> {
-  await store.commit({ put: { [heldKey(held.person, held.turn, held.id)]: held }, add: adding(held, held.worst, {}) });
+  await store.commit({ put: { [heldKey(held.person, held.turn, held.id)]: held }, add: adding(held, heldSums(held, 1), {}) });
 }
 
 /** Counts once, whoever is first: what was used, or nothing when `row` is undefined. The reservation is over. */
 export async function settleHeld({ store }: Steward, held: Held, row: Row | undefined): Promise<void> {
-  const { person, turn, id, worst } = held;
+  const { person, turn, id } = held;
   await store.commit({
     once: `usage/${id}`,
     drop: [heldKey(person, turn, id)],
     ...(row ? { put: { [rowKey(person, row.day, row.id)]: row } } : {}),
-    add: adding(held, -worst, row ? figuresOf(row) : {}),
+    add: adding(held, heldSums(held, -1), row ? figuresOf(row) : {}),
   });
 }
 
-/** Without a reservation: what costs nothing, and what an engine says in the end. */
-export async function note({ store }: Steward, account: Account, row: Row, figures: Sums = figuresOf(row)): Promise<void> {
-  await store.commit({
-    once: `usage/${row.id}`,
-    put: { [rowKey(row.person, row.day, row.id)]: row },
-    add: adding({ ...account, day: row.day, model: row.model }, 0, figures),
-  });
+/** Without a reservation: what costs nothing. */
+export async function note({ store }: Steward, account: Account, row: Row): Promise<void> {
+  await store.commit({ ...noted(row), add: adding({ ...account, day: row.day, model: row.model }, {}, figuresOf(row)) });
+}
+
+/** What an engine says in the end: a cost beyond that of its calls, by which also those `without` a price are known now. It is no request. */
+export async function noteReported({ store }: Steward, account: Account, row: Row, without: Priceless[]): Promise<void> {
+  const each = without.map((call) => adding({ ...account, ...call }, {}, { unknown: -1 }));
+  const said = adding({ ...account, day: row.day, model: row.model }, {}, { cost: row.cost });
+  await store.commit({ ...noted(row), add: together([said, ...each]) });
+}
+/** Where a call without a price was counted. */
+export type Priceless = Pick<Row, "day" | "model">;
+
+const noted = (row: Row): Commit => ({ once: `usage/${row.id}`, put: { [rowKey(row.person, row.day, row.id)]: row } });
+
+function together(all: NonNullable<Commit["add"]>[]): NonNullable<Commit["add"]> {
+  const sums: Record<string, Sums> = {};
+  for (const [key, figures] of all.flatMap((one) => Object.entries(one))) {
+    const sum = (sums[key] ??= {});
+    for (const [name, value] of Object.entries(figures)) sum[name] = (sum[name] ?? 0) + value;
+  }
+  return sums;
 }
 
 function figuresOf({ input, output, cached, written, thinking, cost, unknown }: Row): Sums {
@@ -121,7 +151,7 @@ function figuresOf({ input, output, cached, written, thinking, cost, unknown }: 
 export const newHeld = (
   steward: Steward,
   account: Account,
-  rest: Pick<Held, "day" | "model" | "input" | "output" | "worst" | "unknown">,
+  rest: Pick<Held, "day" | "model" | "input" | "output" | "worst" | "unknown" | "capped">,
 ): Held => ({
   id: newId("use"),
   at: steward.now(),
@@ -158,7 +188,7 @@ export async function settleLeft(steward: Steward, { person }: Pick<Principal, "
   await settleAll(steward, heldKey(person, turn, ""), () => true);
 }
 
-/** The same for all turns of a person, of reservations that are older than any call lasts. */
+/** The same for all that a person has, with a turn or without, of reservations that are older than any call lasts. */
 export async function settleOld(steward: Steward, person: string): Promise<void> {
   await settleAll(steward, `p/${person}/usage/held/`, ({ at }) => steward.now() - at > LONGEST_CALL_MS);
 }
@@ -176,5 +206,5 @@ async function settleAll(steward: Steward, prefix: string, which: (held: Held) =
 export async function turnCost(steward: Steward, { person }: Pick<Principal, "person">, turn: string): Promise<number | undefined> {
   await settleLeft(steward, { person }, turn);
   const sums = (await steward.store.get(turnSumKey(person, turn))) as Sums | undefined;
-  return !sums?.["requests"] || sums["unknown"] ? undefined : (sums["cost"] ?? 0);
+  return !sums || !isUsed(sums) || sums["unknown"] ? undefined : (sums["cost"] ?? 0);
 }

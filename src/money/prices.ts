@@ -9,11 +9,15 @@ import bundled from "./prices.json" with { type: "json" };
 import type { Steward } from "../run/steward.ts";
 
 /** US dollars for a million tokens. */
-export type Price = z.infer<typeof priceShape>;
+export type Price = z.infer<typeof priceShape> & {
+  /** US dollars for a thousand searches by the provider. */
+  search?: number;
+};
 type Table = Record<string, Price>;
 
 export const pricesAsOf = bundled.asOf;
 const TABLE: Table = bundled.prices;
+const SEARCHES: Record<string, number> = bundled.searches;
 const HOSTS: Record<string, string> = bundled.hosts;
 const FREE: Price = { input: 0, output: 0 };
 const NANO = 1e9;
@@ -46,7 +50,7 @@ function ownTable(steward: Steward): Table {
 
 /** Undefined when nobody knows. `model` is "provider/name"; `id` what the provider calls it, where the name is another. */
 export function priceOf(steward: Steward, model: string, id?: string): Price | undefined {
-  const { prices, providers } = steward.settings.config();
+  const { prices } = steward.settings.config();
   const provider = model.slice(0, model.indexOf("/"));
   const name = model.slice(provider.length + 1);
   const names = id === undefined || id === name ? [name] : [name, id];
@@ -54,8 +58,7 @@ export function priceOf(steward: Steward, model: string, id?: string): Price | u
     for (const one of names) if (table[`${provider}/${one}`]) return table[`${provider}/${one}`];
     if (table[`${provider}/*`]) return table[`${provider}/*`];
   }
-  const { kind = provider, baseUrl } = providers[provider] ?? {};
-  const maker = makerOf(String(kind), baseUrl);
+  const maker = makerOf(steward, provider);
   if (bundled.free.includes(maker)) return FREE;
   for (const one of names) {
     const found = listed(`${maker}/${one}`);
@@ -64,8 +67,14 @@ export function priceOf(steward: Steward, model: string, id?: string): Price | u
   return undefined;
 }
 
+/** US dollars for a thousand searches by the provider of this model; undefined when nobody knows. */
+export const searchPriceOf = (steward: Steward, model: string): number | undefined =>
+  SEARCHES[makerOf(steward, model.slice(0, model.indexOf("/")))];
+
 /** OpenAI's format is spoken by many: only the address tells whose prices hold. */
-function makerOf(kind: string, baseUrl: unknown): string {
+function makerOf(steward: Steward, provider: string): string {
+  const { kind: given = provider, baseUrl } = steward.settings.config().providers[provider] ?? {};
+  const kind = String(given);
   if (kind !== "compatible" && kind !== "openai") return kind;
   const host = typeof baseUrl === "string" && URL.canParse(baseUrl) ? new URL(baseUrl).hostname : "api.openai.com";
   return HOSTS[host] ?? kind;
@@ -78,24 +87,28 @@ function listed(name: string): Price | undefined {
   return family === undefined ? undefined : TABLE[family];
 }
 
-const asked = (price: Price, input: number): Omit<Price, "long"> => (price.long && input > price.long.over ? price.long : price);
+const asked = (price: Price, input: number): Omit<Price, "long" | "search"> => (price.long && input > price.long.over ? price.long : price);
 /** A million tokens for a dollar are a thousand nanodollars each. */
 const whole = (sum: number): number => Math.ceil(sum * 1000 - 1e-6);
 
-export function costOf(price: Price, { input, output, cached = 0, written = 0 }: Usage): number {
+/** As tokens are, for a million of them. */
+const searched = ({ search = 0 }: Price, searches: number): number => searches * search * 1000;
+
+export function costOf(price: Price, { input, output, cached = 0, written = 0, searches = 0 }: Usage): number {
   const rate = asked(price, input);
   const plain = Math.max(0, input - cached - written);
-  return whole(plain * rate.input + cached * (rate.cached ?? rate.input) + written * (rate.written ?? rate.input) + output * rate.output);
+  const read = plain * rate.input + cached * (rate.cached ?? rate.input) + written * (rate.written ?? rate.input);
+  return whole(read + output * rate.output + searched(price, searches));
 }
 
 /** The most that a call of this size may cost. */
-export function worstOf(price: Price, { input, output }: { input: number; output: number }): number {
+export function worstOf(price: Price, { input, output, searches = 0 }: Pick<Usage, "input" | "output" | "searches">): number {
   const rate = asked(price, input);
-  return whole(input * Math.max(rate.input, rate.written ?? 0, rate.cached ?? 0) + output * rate.output);
+  return whole(input * Math.max(rate.input, rate.written ?? 0, rate.cached ?? 0) + output * rate.output + searched(price, searches));
 }
 
 /** Tokens of output that so much pays for beside that input. */
-export function affords(price: Price, input: number, left: number): number {
+export function affords(price: Price, { input, searches = 0 }: Pick<Usage, "input" | "searches">, left: number): number {
   const { output } = asked(price, input);
-  return output === 0 ? Infinity : Math.floor((left - worstOf(price, { input, output: 0 })) / (output * 1000));
+  return output === 0 ? Infinity : Math.floor((left - worstOf(price, { input, output: 0, searches })) / (output * 1000));
 }

@@ -2,7 +2,7 @@
 import { everybody } from "../run/people.ts";
 import { sessionKey, type SessionDoc } from "../run/sessions.ts";
 import type { Steward } from "../run/steward.ts";
-import { dayKey, monthKey, monthOf, type Row, rowKey, settleOld, type Sums } from "./ledger.ts";
+import { dayKey, isUsed, monthKey, monthOf, type Row, rowKey, settleOld, type Sums } from "./ledger.ts";
 import { dollars } from "./prices.ts";
 
 export type By = "day" | "model" | "engine" | "person" | "session";
@@ -65,14 +65,14 @@ async function daysOf({ store }: Steward, { person, from, to }: Omit<Question, "
   const found = await Promise.all(monthsBetween(from, to).map((month) => store.list(`${root}${month}-`)));
   return found.flat().flatMap(({ key, value }) => {
     const day = key.slice(root.length);
-    return day.length === 10 && day >= from && day <= to && (value as Sums)["requests"] ? [{ day, sums: value as Sums }] : [];
+    return day.length === 10 && day >= from && day <= to && isUsed(value as Sums) ? [{ day, sums: value as Sums }] : [];
   });
 }
 
 /** Those with the greatest cost first, days in their order. */
 export async function usage(steward: Steward, question: Question): Promise<{ total: Figures; rows: Line[] }> {
   const { person, by } = question;
-  if (person !== undefined) await settleOld(steward, person);
+  for (const id of person === undefined ? (await everybody(steward)).map((one) => one.id) : [person]) await settleOld(steward, id);
   const days = await daysOf(steward, question);
   const total = figuresOf(days.reduce<Sums>((sum, { sums }) => plus(sum, sums), {}));
   if (by === "day") return { total, rows: days.map(({ day, sums }) => ({ key: day, ...figuresOf(sums) })) };
@@ -106,11 +106,11 @@ async function byPerson(steward: Steward, question: Question, all: Day[]): Promi
   for (const { id, name } of await everybody(steward)) {
     if (question.person !== undefined && question.person !== id) continue;
     const sums = (await daysOf(steward, { ...question, person: id })).reduce<Sums>((sum, day) => plus(sum, day.sums), {});
-    if (!sums["requests"]) continue;
+    if (!isUsed(sums)) continue;
     groups.set(id, { sums, name });
     rest = plus(rest, Object.fromEntries(NAMES.map((one) => [one, -(sums[one] ?? 0)])));
   }
-  if (rest["requests"]! > 0) groups.set("", { sums: rest, name: "people who were removed" });
+  if (rest["requests"]! > 0 || rest["cost"]! > 0) groups.set("", { sums: rest, name: "people who were removed" });
   return groups;
 }
 

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { killGroup } from "../run/kill-group.ts";
 import { StewardError, type Code } from "../std/error.ts";
 
 export interface Fetching {
@@ -20,6 +21,9 @@ const PASSED = /^(?:PATH|HOME|LANG|TMPDIR|(?:https?|no|all)_proxy|SSL_CERT_(?:FI
 /** Of npm's own settings those that say where the registry is and how to get there. */
 const SETTING = /^npm_config_(?:registry|userconfig|globalconfig|cafile|ca|strict_ssl|proxy|https_proxy|noproxy|.*:registry|\/\/.*)$/i;
 
+/** Only packages of the registry. What is to be cloned is prepared by an npm of its own, which follows settings in the clone, such as which program git is; older npm knows no `allow-`. */
+const FROM_REGISTRY = ["--allow-git=none", "--allow-file=none", "--allow-directory=none", "--git=/dev/null"];
+
 /** Throws StewardError with what to do; when the signal aborts, too. All that it started has ended then. */
 export async function fetchPackage({ package: name, version, into, env, progress, signal }: Fetching): Promise<void> {
   const [file, ...first] = findNpm(env);
@@ -35,7 +39,7 @@ export async function fetchPackage({ package: name, version, into, env, progress
     "--fetch-retry-maxtimeout=5000",
     "--fetch-timeout=60000",
   ];
-  const child = spawn(file, [...first, "install", "--save-exact", ...flags, ...more, `${name}@${version}`], {
+  const child = spawn(file, [...first, "install", "--save-exact", ...flags, ...FROM_REGISTRY, ...more, `${name}@${version}`], {
     cwd: into,
     env: Object.fromEntries(Object.entries(env).filter(([key]) => PASSED.test(key) && (!/^npm_config_/i.test(key) || SETTING.test(key)))),
     detached: true,
@@ -64,12 +68,6 @@ export async function fetchPackage({ package: name, version, into, env, progress
   }
 }
 
-function killGroup(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, "SIGKILL");
-  } catch {} // gone already
-}
-
 /** npm's script with this process's Node, so that the packages of today fit; a starter of another kind is run as it is. */
 export function findNpm(env: Readonly<Record<string, string | undefined>>): [string, ...string[]] {
   const beside = path.join(path.dirname(process.execPath), "../lib/node_modules/npm/bin/npm-cli.js");
@@ -85,6 +83,11 @@ export function findNpm(env: Readonly<Record<string, string | undefined>>): [str
 }
 
 type Reason = [Code, string, string];
+const ELSEWHERE: Reason = [
+  "denied",
+  "it needs what is not in the registry",
+  "Do not trust this package, or look at npm's registry setting.",
+];
 const OFFLINE: Reason = ["unavailable", "the npm registry can't be reached", "Check the network, or npm's proxy and registry settings."];
 const REASONS: Record<string, Reason> = {
   ...Object.fromEntries(
@@ -100,6 +103,9 @@ const REASONS: Record<string, Reason> = {
       "EHOSTUNREACH",
     ].map((code) => [code, OFFLINE]),
   ),
+  EALLOWGIT: ELSEWHERE,
+  EALLOWFILE: ELSEWHERE,
+  EALLOWDIRECTORY: ELSEWHERE,
   E404: ["not_found", "the registry does not have it", "Check engines.<name> in the configuration, and npm's registry setting."],
   ETARGET: ["not_found", "the registry does not have this version", "Check the version in the configuration, and npm's registry setting."],
   EINTEGRITY: ["unavailable", "what came is not what the registry says it is", "Try again; if it stays so, do not trust this registry."],

@@ -21,9 +21,13 @@ interface Found {
 export async function startFile(folder: string, need: ProgramNeed): Promise<string> {
   const at = (name: string): string => path.join(folder, "node_modules", name);
   const own = await manifest(at(need.package));
-  const optional = Object.keys(own.optionalDependencies ?? {});
+  const optional = own.optionalDependencies ?? {};
   const there: string[] = [];
-  for (const name of await ordered(optional)) if (await fs.stat(at(name)).catch(() => undefined)) there.push(name);
+  for (const name of await ordered(Object.keys(optional)))
+    if (await fs.stat(at(name)).catch(() => undefined)) {
+      await refuseOther(at(name), optional[name]!, need);
+      there.push(name);
+    }
   const natives = (await Promise.all(there.map(async (name) => look(at(name), name, need.bin)))).filter((one) => one?.kind === "native");
   const found = natives[0] ?? (await look(at(need.package), need.package, need.bin));
   if (!found)
@@ -34,6 +38,16 @@ export async function startFile(folder: string, need: ProgramNeed): Promise<stri
   if (found.kind === "script") return path.relative(folder, await launcher(folder, found.file));
   await fs.chmod(found.file, 0o755);
   return path.relative(folder, found.file);
+}
+
+/** What the package itself names counts, and not what a registry says that it names. */
+async function refuseOther(folder: string, named: string, need: ProgramNeed): Promise<void> {
+  const wanted = named.slice(named.lastIndexOf("@") + 1);
+  const { version } = await manifest(folder);
+  if (!/^\d/.test(wanted) || version === wanted) return;
+  throw new StewardError("unavailable", `${need.name} was not brought: it needs version ${wanted} of its program, and ${version} came`, {
+    hint: "Do not trust this registry, or look at npm's registry setting.",
+  });
 }
 
 const manifest = async (folder: string): Promise<Manifest> =>

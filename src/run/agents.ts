@@ -197,25 +197,3 @@ function spoken(name: string, log: Stored[], { turn, stop, error }: End): string
   const texts = (some: typeof items): string => some.flatMap((item) => (item.kind === "text" ? [item.text] : [])).join("\n\n");
   return texts(items.slice(items.findLastIndex(({ kind }) => kind === "step") + 1)) || texts(items);
 }
-
-export interface AgentInfo {
-  name: string;
-  session: string;
-  running: boolean;
-  asks: number;
-  createdAt: number;
-  updatedAt: number;
-  snippet?: string;
-}
-
-/** Oldest first. */
-export async function listAgents(steward: Steward, who: Principal, session: string): Promise<AgentInfo[]> {
-  await sessionDoc(steward, who, session);
-  const { agents } = await teamOf(steward, who, session);
-  return Promise.all(
-    agents.map(async ({ name, session: id }) => {
-      const { running, asks = 0, createdAt, updatedAt, snippet } = await sessionDoc(steward, who, id);
-      return { name, session: id, running: Boolean(running), asks, createdAt, updatedAt, ...(snippet ? { snippet } : {}) };
-    }),
-  );
-}

@@ -31,10 +31,7 @@ interface Minute {
 const said = new WeakMap<Steward, Map<string, Minute>>();
 const MOST_KEPT = 10_000;
 
-/** Counts a message of this person. Throws limit with the time when the next may come. */
-export function countMessage(steward: Steward, { person, role }: Principal): void {
-  const { messages } = allowanceOf(steward, role);
-  if (messages === Infinity) return;
+function minuteOf(steward: Steward, person: string): Minute {
   const minutes = said.get(steward) ?? new Map<string, Minute>();
   said.set(steward, minutes);
   const at = steward.now();
@@ -43,9 +40,26 @@ export function countMessage(steward: Steward, { person, role }: Principal): voi
   minutes.delete(person);
   minutes.set(person, minute);
   if (minutes.size > MOST_KEPT) minutes.delete(minutes.keys().next().value!);
-  if (++minute.count > messages)
-    throw new StewardError("limit", `That is more than ${messages} messages a minute`, {
-      retryAt: minute.until,
-      hint: "Wait a moment; one message may ask for several things.",
-    });
+  return minute;
+}
+
+/** Counts a message of this person. Throws limit with the time when the next may come. */
+export function countMessage(steward: Steward, who: Principal): void {
+  refuseMany(steward, who);
+  noteMessage(steward, who);
+}
+
+/** Throws limit as `countMessage` does, and counts nothing. */
+export function refuseMany(steward: Steward, { person, role }: Principal): void {
+  const { messages } = allowanceOf(steward, role);
+  const { count, until } = minuteOf(steward, person);
+  if (count < messages) return;
+  throw new StewardError("limit", `That is more than ${messages} messages a minute`, {
+    retryAt: until,
+    hint: "Wait a moment; one message may ask for several things.",
+  });
+}
+
+export function noteMessage(steward: Steward, { person }: Principal): void {
+  minuteOf(steward, person).count++;
 }

@@ -1,5 +1,5 @@
 // What a call needs a person for before it may run, and the asking. What a computer refuses on top is `guard.ts`.
-import type { Event, LiveEvent, Stored } from "../core/events.ts";
+import { type Event, isData, type LiveEvent, type Stored } from "../core/events.ts";
 import { textOf } from "../core/history.ts";
 import type { Computer } from "../core/computer.ts";
 import type { Tool } from "../core/ports.ts";
@@ -26,7 +26,7 @@ export interface Scope {
   /** Set in a helper agent's session: the session it works for. */
   senior?: string;
   /** What the turn's job says of how it runs; its helpers' turns run so too. */
-  how?: Pick<TurnData, "rounds" | "think">;
+  how?: Pick<TurnData, "rounds" | "think" | "ceiling">;
   /** Waits for something that needs a worker itself, so that meanwhile this turn takes no place. */
   away?<T>(work: Promise<T>): Promise<T>;
   log(): Promise<Stored[]>;
@@ -59,6 +59,7 @@ export async function approvals(steward: Steward, scope: Scope, checked: Checked
     ...(await afterUntrusted(steward, scope, { tool: tool.name, fields })),
     ...(await sending(steward, scope, tool)),
     ...network(computer, fields),
+    ...(await steward.schedules.needs(scope, { tool: tool.name, input: fields })),
     ...(await steward.own.needs({ scope, tool: tool.name, call, input: fields, computer, acts: tool.effect !== "read" })),
   ];
   for (const need of needs) await approve(steward, scope, call, need);
@@ -67,13 +68,8 @@ export async function approvals(steward: Steward, scope: Scope, checked: Checked
 
 function network({ mode }: Computer, { network: wanted }: Record<string, unknown>): Need[] {
   if (wanted !== true || mode !== "guarded") return [];
-  return [
-    {
-      scope: "network",
-      prompt: "This command wants to use the network. It reaches the listed hosts; you are asked about others",
-      lasts: "task",
-    },
-  ];
+  const prompt = "This command wants to use the network. It reaches the listed hosts; you are asked about others";
+  return [{ scope: "network", prompt, lasts: "task" }];
 }
 
 const PATH_FIELDS = ["path", "source", "destination"] as const;
@@ -170,7 +166,7 @@ async function afterUntrusted(
   return [
     {
       scope: "memory",
-      lasts: "scope",
+      lasts: "once", // whatever is kept was seen
       prompt: `${after} ${tool === "remember" ? "remember" : "change your memory to"} something that you did not say`,
     },
   ];
@@ -178,12 +174,15 @@ async function afterUntrusted(
 
 /** What a server's tool sends may be what a page, or another server, made the model send. */
 async function sending(steward: Steward, scope: Scope, { name, group, effect }: Tool): Promise<Need[]> {
-  if (group === undefined || effect !== "send" || !(await isTainted(steward, scope.session, await scope.log()))) return [];
+  const other = group === "a2a";
+  if (group === undefined || effect !== "send" || (!other && !(await isTainted(steward, scope.session, await scope.log())))) return [];
   return [
     {
       scope: `tool:${name}`,
       lasts: "scope",
-      prompt: `After reading what others may have written, Steward wants to use ${name} of the server ${group}`,
+      prompt: other
+        ? `Steward wants to tell an agent of another system something (${name})`
+        : `After reading what others may have written, Steward wants to use ${name} of the server ${group}`,
     },
   ];
 }
@@ -195,11 +194,11 @@ function keptWords(tool: string, { text, field, value }: Record<string, unknown>
   return [field, ...(value === undefined ? ["forget"] : [typeof value === "string" ? value : JSON.stringify(value)])];
 }
 
-/** In a helper's session what the person has said to its senior: the senior's words are not the person's. */
-async function saidByPerson(steward: Steward, { principal, senior }: Scope, log: Stored[]): Promise<string[]> {
+/** In a helper's session what the person has said to its senior: the senior's words are not the person's, nor are those of a schedule that the agent made. */
+export async function saidByPerson(steward: Steward, { principal, senior }: Scope, log: Stored[]): Promise<string[]> {
   const logs = senior === undefined ? log : await steward.store.events(senior, { last: MOST_SAID });
   return logs.flatMap(({ event }) =>
-    event.type === "message.received" && !event.source && event.from === principal.person ? [textOf(event.parts)] : [],
+    event.type === "message.received" && !isData(event.source) && event.from === principal.person ? [textOf(event.parts)] : [],
   );
 }
 

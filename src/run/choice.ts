@@ -26,6 +26,7 @@ export interface Wish {
 export interface Level extends Wish {
   from: Scope;
 }
+export type Whose = Pick<Principal, "person">;
 type Docs = readonly (Partial<SessionDoc> | undefined)[];
 
 export const choiceKey = (person: string): string => `p/${person}/choice`;
@@ -40,20 +41,42 @@ export async function choiceOf(steward: Steward, who: Principal, session?: strin
   return chosen(steward, who, session === undefined ? [] : await docsOf(steward, who, session));
 }
 
-export async function docsOf({ store }: Steward, { person }: Principal, session: string): Promise<Docs> {
+export async function docsOf({ store }: Steward, { person }: Whose, session: string): Promise<Docs> {
   const doc = (await store.get(sessionKey(person, session))) as SessionDoc | undefined;
   const senior = doc?.parent === undefined ? undefined : ((await store.get(sessionKey(person, doc.parent))) as SessionDoc | undefined);
   return [doc, senior];
+}
+
+/** Of a session and its senior: whether what is said there stays on this machine, by a pin of one of them, whatever holds elsewhere. */
+export const isKept = (docs: Docs): boolean => docs.some((doc) => doc?.pin === "local");
+
+export const staysHere = async (steward: Steward, who: Whose, session: string): Promise<boolean> =>
+  isKept(await docsOf(steward, who, session));
+
+/** Read one by one: a person may have very many more sessions than these. */
+const FEW = 100;
+
+/** Those of these sessions for which that holds. */
+export async function stayingHere(steward: Steward, who: Whose, sessions: string[]): Promise<Set<string>> {
+  if (sessions.length <= FEW) {
+    const stays = await Promise.all(sessions.map((session) => staysHere(steward, who, session)));
+    return new Set(sessions.filter((_, at) => stays[at]));
+  }
+  const docs = new Map((await steward.store.list(sessionKey(who.person, ""))).map(({ key, value }) => [key, value as SessionDoc]));
+  const doc = (id = ""): SessionDoc | undefined => docs.get(sessionKey(who.person, id));
+  return new Set(sessions.filter((id) => isKept([doc(id), doc(doc(id)?.parent)])));
 }
 
 /** Narrowest first. */
 export async function levelsOf({ store, settings }: Steward, person: string, docs: Docs): Promise<Level[]> {
   const own = (await store.get(choiceKey(person))) as Wish | undefined;
   const { runtime, model } = settings.config();
+  const { engine, ...pinned } = runtime;
+  const isChosen = settings.origins()["runtime.engine"] !== undefined; // else it is only what Steward has by itself
   return [
     ...docs.map((doc): Level => ({ ...doc, from: "session" })),
     { ...own, from: "person" },
-    { ...runtime, ...(model === undefined ? {} : { model }), from: "install" },
+    { ...pinned, ...(isChosen ? { engine } : {}), ...(model === undefined ? {} : { model }), from: "install" },
   ];
 }
 

@@ -7,6 +7,8 @@ import { tokens } from "../std/text.ts";
 
 export const FIND = "find_tools";
 const USE = "use_tool";
+/** Not among the tools, and nobody else's names. */
+export const OWN_NAMES = [FIND, USE];
 const MOST_FOUND = 5;
 const MOST_NAMED = 60;
 const LONGEST_SCHEMA = 6000;

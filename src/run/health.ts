@@ -20,6 +20,8 @@ export async function health(steward: Steward): Promise<Health> {
     component(steward, "store", async () => store(steward)),
     component(steward, "sandbox", async () => sandbox(steward)),
     component(steward, "settings", async () => settings(steward)),
+    component(steward, "heartbeat", async () => heartbeat(steward)),
+    ...(await channels(steward)),
   ]);
   const worst = components.reduce((a, b) => (RANK[b.status] > RANK[a.status] ? b : a));
   const { rss, heapUsed } = process.memoryUsage();
@@ -36,6 +38,18 @@ export async function health(steward: Steward): Promise<Health> {
     caches: { file_cache: file.stats(), command_cache: command.stats(), app_cache: app.stats() },
     ...(RANK[worst.status] >= RANK.degraded ? { banner: `${worst.name}: ${worst.message}` } : {}),
   };
+}
+
+/** Each that is turned on. */
+async function channels(steward: Steward): Promise<Promise<Component>[]> {
+  const on = (await steward.chats.list()).filter(({ state }) => state !== "off");
+  return on.map(({ name, state, title, problem }) =>
+    component(steward, `channel ${name}`, async () => ({
+      status:
+        state === "healthy" || state === "elsewhere" ? "healthy" : state === "refused" || state === "missing" ? "unhealthy" : "degraded",
+      message: problem ?? `${title}: ${state}`,
+    })),
+  );
 }
 
 async function component(steward: Steward, name: string, look: () => Promise<Found>): Promise<Component> {
@@ -55,6 +69,12 @@ function model(steward: Steward): Found {
   if (breaker && breaker.state !== "closed")
     return { status: breaker.state === "open" ? "unhealthy" : "degraded", message: `${current} failed ${breaker.failures} times in a row` };
   return { status: "healthy", message: current };
+}
+
+function heartbeat({ schedules }: Steward): Found {
+  const [first, ...more] = schedules.problems();
+  if (first === undefined) return { status: "healthy", message: "every section of HEARTBEAT.md can be read" };
+  return { status: "degraded", message: more.length > 0 ? `${first} And ${more.length} more.` : first };
 }
 
 function system({ home }: Steward): Found {

@@ -19,10 +19,12 @@ export interface Looked {
   ms: number;
 }
 export interface Search {
-  /** This person's only; best first. */
-  find(who: Principal, wanted: { words: string; limit: number }): Promise<Hit[]>;
+  /** This person's only; best first. `session`: the one whose model reads it, which then finds nothing that a pin keeps on this machine, unless the pin is its own too. */
+  find(who: Principal, wanted: { words: string; limit: number; session?: string }): Promise<Hit[]>;
   /** Looks through the workspace and what was said since. Twice at once is once. */
   sync(who: Principal, signal?: AbortSignal): Promise<Looked>;
+  /** Throws away what is known of these sessions. */
+  erase(person: string, sessions: string[]): Promise<void>;
   /** Throws away what is known of a person. */
   forget(person: string): Promise<void>;
   close(): void;

@@ -42,6 +42,8 @@ export interface Own {
   bundled: string;
   /** Sections of the instructions, each with its name; none is empty. Changes hold from the next turn on. */
   sections(who: Principal): Promise<{ name: string; text: string }[]>;
+  /** The text of an identity file that holds. */
+  holds(who: Principal, name: IdentityName): Promise<string>;
   /** Runs a command of an agent. What changes meanwhile in places that Steward goes by holds only when the person says so. */
   during<T>(who: Principal, computer: Computer, work: () => Promise<T>): Promise<T>;
   /** What this call needs a person for, with what is to be shown. Throws denied and invalid. */
@@ -52,6 +54,8 @@ export interface Own {
   skill(who: Principal, name: string, file?: string): Promise<unknown>;
   /** The way back of a change. */
   restore(who: Principal, change: OwnChange): Promise<void>;
+  /** Once all computers have ended: what commands did last is looked at. */
+  close(): Promise<void>;
 }
 
 /** The same computer for programs that nobody sees at work: all that runs in it counts as a command of an agent. */
@@ -64,9 +68,11 @@ export const watched = (own: Own, who: Principal, computer: Computer): Computer 
 export const noOwn: Own = {
   bundled: "",
   sections: async () => [],
+  holds: async () => "",
   during: (_who, _computer, work) => work(),
   needs: async () => [],
   change: () => Promise.reject(new Error("nothing can be changed here")),
   skill: () => Promise.reject(new Error("there are no skills here")),
   restore: () => Promise.reject(new Error("nothing can be changed here")),
+  close: async () => {},
 };

@@ -1,8 +1,9 @@
-// receive → admit → route → record: a message becomes durable together with the job that answers it.
+// record: a message becomes durable together with the job that answers it. What comes from chats is admitted and routed by src/chats.
 import { textOf } from "../core/history.ts";
-import type { Inbound } from "../core/ports.ts";
+import type { Source } from "../core/events.ts";
+import type { Commit } from "../core/store.ts";
 import type { Address, FilePart, Part, Principal } from "../core/types.ts";
-import { hasCode, StewardError } from "../std/error.ts";
+import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { oneLine } from "../std/text.ts";
 import { countMessage } from "./allowance.ts";
@@ -11,9 +12,11 @@ import { belongs } from "./documents.ts";
 import { filePart } from "./files.ts";
 import { placeFile } from "./places.ts";
 import { cancelling, turnJob } from "./jobs.ts";
-import { lesserRole, personOf, standing } from "./persons.ts";
-import { makeSession, ownDoc, sessionDoc, sessionKey, stopHelpers } from "./sessions.ts";
+import { homeKey } from "./outbox.ts";
+import { limitedNow } from "./rights.ts";
+import { ownDoc, sessionDoc, sessionKey, stopHelpers } from "./sessions.ts";
 import type { Steward } from "./steward.ts";
+import { taintKey } from "./taint.ts";
 
 export type GivenPart = { type: "text"; text: string } | { type: "file"; id: string };
 const MAX_TEXT = 200_000;
@@ -28,6 +31,7 @@ export async function say(
   const how = { ...(rounds === undefined ? {} : { rounds }), ...(think === undefined ? {} : { think }) };
   const doc = await ownDoc(steward, who, session);
   countMessage(steward, who);
+  if (doc.halted) await steward.store.commit({ merge: { [sessionKey(who.person, session)]: { halted: null } } }); // a stopped task answers its person
   const { reply, given } = message.literal ? { given: message.parts } : await commandIn(steward, { who, session, key }, message.parts);
   if (reply) return { key, reply };
   const parts = await Promise.all(
@@ -39,7 +43,7 @@ export async function say(
 }
 
 /** Only what is all text, and all of it, can be a command. */
-async function commandIn<P extends Part | GivenPart>(
+export async function commandIn<P extends Part | GivenPart>(
   steward: Steward,
   scene: Scene,
   parts: P[],
@@ -67,7 +71,7 @@ function checked(part: { type: "text"; text: string }): Part {
   return { type: "text", text: part.text.replaceAll("\0", "") };
 }
 
-interface Recorded {
+export interface Recorded {
   who: Principal;
   session: string;
   parts: Part[];
@@ -75,71 +79,44 @@ interface Recorded {
   titled: boolean;
   how?: { rounds?: number; think?: boolean };
   replyTo?: Address;
+  /** Not the person's own words. */
+  source?: Source;
+  /** Noted with it. */
+  merge?: Commit["merge"];
 }
 
-async function record(steward: Steward, { who, session, parts, key, titled, how, replyTo }: Recorded): Promise<void> {
+/** One commit, once for each key: also of a chat that is in another session, or in which its writer counts as somebody else, by now. */
+export async function record(steward: Steward, { who, session, parts, key, titled, how, replyTo, source, merge }: Recorded): Promise<void> {
   const snippet = oneLine(textOf(parts) || parts.map((part) => (part.type === "file" ? part.name : "")).join(", "), 120);
   const title = oneLine(snippet, 60);
+  const limits = await limitedNow(steward, who);
+  const where = { ...(replyTo ? { replyTo } : {}), ...(source ? { source } : {}), ...limits };
   await steward.store.commit({
-    once: `say/${who.person}/${replyTo ? chatKey(replyTo, key) : `${session}/${key}`}`,
+    once: `say/${replyTo ? chatKey(replyTo, key) : `${who.person}/${session}/${key}`}`,
     events: [
-      { session, event: { type: "message.received", id: newId("msg"), from: who.person, parts, key, ...(replyTo ? { replyTo } : {}) } },
+      { session, event: { type: "message.received", id: newId("msg"), from: who.person, parts, key, ...where } },
       ...(titled ? [] : [{ session, event: { type: "session.updated" as const, title } }]),
     ],
-    merge: { [sessionKey(who.person, session)]: { updatedAt: steward.now(), snippet, ...(titled ? {} : { title }) } },
+    merge: { ...merge, [sessionKey(who.person, session)]: { updatedAt: steward.now(), snippet, ...(titled ? {} : { title }) } },
     add: { [sessionKey(who.person, session)]: { messages: 1 } },
-    jobs: [turnJob(session, who, how)],
+    put: { ...(replyTo ? { [homeKey(session)]: replyTo } : {}), ...(source ? { [taintKey(session)]: true } : {}) },
+    jobs: [turnJob(session, who, { ...how, ...limits })],
   });
 }
 
-/** Asks the running turn to stop, also one that waits for a retry or a person. False when none runs. */
-export async function cancelTurn(steward: Steward, who: Principal, session: string): Promise<boolean> {
+/** Asks the running turn to stop, also one that waits for a retry or a person. False when none runs, or another one than `only`. */
+export async function cancelTurn(steward: Steward, who: Principal, session: string, only?: string): Promise<boolean> {
   const { running } = await sessionDoc(steward, who, session);
-  if (!running) return false;
+  if (!running || (only !== undefined && running !== only)) return false;
   await steward.store.commit(cancelling(session, who, running));
   steward.store.publish(session, { type: "turn.cancelling", turn: running });
   await stopHelpers(steward, who, session);
   return true;
 }
 
-/** A message from a channel. Resolves once it is durable or was not admitted; only then may the platform be told. */
-export async function receive(steward: Steward, message: Inbound): Promise<void> {
-  const who = await admit(steward, message);
-  if (!who) return;
-  const session = await route(steward, who, message.to);
-  const { title } = await sessionDoc(steward, who, session);
-  const { key, to: replyTo } = message;
-  const { reply, given: parts } = await commandIn(steward, { who, session, key: chatKey(replyTo, key), replyTo }, message.parts);
-  if (reply) return;
-  await record(steward, { who, session, parts, key, titled: title !== "", replyTo });
-}
-
-async function admit(steward: Steward, { from, to }: Inbound): Promise<Principal | undefined> {
-  const { store, log } = steward;
-  const paired = (await store.get(`paired/${to.channel}/${from}`)) as { person: string; role: Principal["role"] } | undefined;
-  if (!paired) log("warning", "A message from somebody who is not paired was dropped", { channel: to.channel });
-  if (!paired || (await standing(steward, paired.person)) === "suspended") return undefined;
-  const { role = paired.role } = (await personOf(steward, paired.person)) ?? {};
-  return { person: paired.person, role: lesserRole(paired.role, role), via: "channel" };
-}
-
 /** The same message of a chat, also when the chat is in another session by now. */
-const chatKey = ({ channel, chat }: Address, key: string): string => `${JSON.stringify([channel, chat])}/${key}`;
+export const chatKey = ({ channel, chat }: Address, key: string): string => `${JSON.stringify([channel, chat])}/${key}`;
 
 /** The document that says in which session a chat is. */
 export const routeKey = (person: string, { channel, chat, thread = "" }: Address): string =>
   `p/${person}/route/${channel}/${chat}/${thread}`;
-
-async function route(steward: Steward, who: Principal, to: Address): Promise<string> {
-  const key = routeKey(who.person, to);
-  const known = (await steward.store.get(key)) as string | undefined;
-  if (known && (await sessionDoc(steward, who, known).catch(missing))) return known;
-  await steward.store.commit({ once: `${key}/${known ?? ""}`, put: { [key]: newId("ses") } });
-  const id = (await steward.store.get(key)) as string;
-  await makeSession(steward, who, { id });
-  return id;
-}
-
-function missing(error: unknown): undefined {
-  if (!hasCode(error, "not_found")) throw error;
-}

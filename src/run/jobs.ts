@@ -1,7 +1,8 @@
 // What the job of a turn carries, how long a lease lasts, and how a person stops a turn. Claiming and running is `worker.ts`.
-import type { NewJob } from "../core/store.ts";
-import type { Principal } from "../core/types.ts";
+import type { Job, NewJob } from "../core/store.ts";
+import type { Principal, Rights } from "../core/types.ts";
 import { newId } from "../std/id.ts";
+import type { Steward } from "./steward.ts";
 
 /** A job that nobody renewed for this long is free for another worker; it is renewed three times as often. */
 export const LEASE_MS = 60_000;
@@ -15,6 +16,15 @@ export interface TurnData {
   think?: boolean;
   /** The older part of the window shall become a summary, also when it fits; there may be nothing to answer. */
   compact?: boolean;
+  ceiling?: Ceiling;
+  /** Of the message that it came for, where that has its own. */
+  rights?: Rights;
+}
+/** What the turn may cost with its helpers: US dollars, tokens. `of`: the turn with which it is counted, where it goes on with what that one began. */
+export interface Ceiling {
+  dollars?: number;
+  tokens?: number;
+  of?: { session: string; turn: string };
 }
 
 /** What a worker holds of a job that it runs. The turn keeps `turn` and `waiting` current. */
@@ -31,11 +41,14 @@ export interface Hold {
   changed(): void;
 }
 
+/** What a kind of job does. Ends with a commit that holds the lease; throwing lets it be tried again. */
+export type Work = (steward: Steward, job: Job, hold: Hold) => Promise<void>;
+
 /** The person stands first in the principal: so stores find whose job it is. */
 export const turnJob = (
   session: string,
   { person, role, via }: Principal,
-  how: Pick<TurnData, "rounds" | "think" | "compact"> = {},
+  how: Pick<TurnData, "rounds" | "think" | "compact" | "ceiling" | "rights"> = {},
 ): NewJob => ({
   id: newId("job"),
   kind: "turn",

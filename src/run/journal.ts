@@ -13,11 +13,13 @@ export const keysOf = ({ person, session, id }: UndoEntry): string[] => [undoKey
 export interface Made extends Pick<UndoEntry, "person" | "session" | "turn" | "tool" | "summary"> {
   key: string;
   before: unknown;
+  after?: string;
 }
 
 /** The entry of a change that is made in the same commit, for its `put`. Outside of a session that is "". */
-export function documentChange(steward: Steward, { key, before, ...made }: Made): { id: string; put: Record<string, unknown> } {
-  const entry: UndoEntry = { ...made, id: newId("und"), at: steward.now(), state: "done", change: { type: "document", key, before } };
+export function documentChange(steward: Steward, { key, before, after, ...made }: Made): { id: string; put: Record<string, unknown> } {
+  const change: Change = { type: "document", key, before, ...(after === undefined ? {} : { after }) };
+  const entry: UndoEntry = { ...made, id: newId("und"), at: steward.now(), state: "done", change };
   const [own, inSession] = keysOf(entry) as [string, string];
   return { id: entry.id, put: { [own]: entry, ...(made.session === "" ? {} : { [inSession]: true }) } };
 }

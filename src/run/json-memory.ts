@@ -1,6 +1,6 @@
 // A person's JSON memory: one text, read by the agent each turn, every version kept with who changed it, undone through the journal. What the text may be is core/memory-text.ts.
-import { checkedMemory, editedByAgent, editedMemory, type Edit, isBare, memorySection, TEMPLATE } from "../core/memory-text.ts";
-import type { Principal } from "../core/types.ts";
+import { checkedMemory, editedByAgent, editedMemory, type Edit, isBare, memorySection, takenBack, TEMPLATE } from "../core/memory-text.ts";
+import type { Principal, UndoEntry } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import { oneLine } from "../std/text.ts";
@@ -37,10 +37,14 @@ export async function memoryHistory({ store }: Steward, { person }: Principal): 
   return (await store.list(versionKey(person, ""), { last: MOST_VERSIONS })).map(({ value }) => value as Version).reverse();
 }
 
-/** Replaces it by any JSON object and returns it as kept. Throws `invalid` and `limit`, and then nothing is changed. */
-export async function setMemory(steward: Steward, who: Principal, text: string): Promise<string> {
+/** Replaces it by any JSON object and returns it as kept. `before`: only while it still says that. Throws `invalid`, `limit` and `conflict`, and then nothing is changed. */
+export async function setMemory(steward: Steward, who: Principal, text: string, before?: string): Promise<string> {
   const checked = checkedMemory(text, memoryLimit(steward));
-  return change(steward, who, { by: who.via, summary: "Replaced the memory", next: () => checked });
+  const next = (now: string): string => {
+    if (before === undefined || before === now) return checked;
+    throw new StewardError("conflict", "The memory was changed meanwhile", { hint: "Read it again, and change what it says now." });
+  };
+  return change(steward, who, { by: who.via, summary: "Replaced the memory", next });
 }
 
 export const resetMemory = (steward: Steward, who: Principal): Promise<string> =>
@@ -68,11 +72,32 @@ export const editMemoryAsAgent = (
     made,
   });
 
+/** Reverses an entry of the journal, over what came since: itself a change like any other. False when the entry is of something else. `agent`: a tool asks. */
+export async function takeBackMemory(steward: Steward, who: Principal, entry: UndoEntry, agent: boolean): Promise<boolean> {
+  const { session, turn, summary, change: made } = entry;
+  if (made.type !== "document" || made.key !== memoryKey(who.person)) return false;
+  const before = made.before as Version | undefined;
+  const after = made.after ?? (await madeOf(steward, who, before));
+  await change(steward, who, {
+    by: agent ? "agent" : who.via,
+    tool: "undo",
+    summary: `Took back: ${summary}`,
+    next: (now) => takenBack(now, { before: before?.memory ?? TEMPLATE, after: after ?? now }, { limit: memoryLimit(steward), agent }),
+    ...(agent ? { place: { session, turn } } : {}),
+  });
+  return true;
+}
+
+/** What an entry of an older version made, which does not say it: the next version, or of those after it the oldest that is still kept. */
+const madeOf = async (steward: Steward, who: Principal, before: Version | undefined): Promise<string | undefined> =>
+  (await memoryHistory(steward, who)).findLast(({ id }) => id > (before?.id ?? ""))?.memory;
+
 const summaryOf = ({ field, value, protected: inside }: Edit): string =>
   `${value === undefined ? "Removed" : "Set"} "${oneLine(field, 40)}" in the ${inside ? "protected " : ""}memory`;
 
 interface Change {
   by: string;
+  tool?: string;
   summary: string;
   next(before: string): string;
   place?: Pick<Made, "session" | "turn">;
@@ -80,7 +105,7 @@ interface Change {
 }
 
 /** Each version can be followed by one only, so of two changes at once the later one is made anew over the other. */
-async function change(steward: Steward, who: Principal, { by, summary, next, place, made }: Change): Promise<string> {
+async function change(steward: Steward, who: Principal, { by, tool, summary, next, place, made }: Change): Promise<string> {
   const { person } = who;
   for (let tries = 0; tries < TRIES; tries++) {
     const versions = await memoryHistory(steward, who);
@@ -92,10 +117,8 @@ async function change(steward: Steward, who: Principal, { by, summary, next, pla
     const journaled = documentChange(steward, {
       person,
       ...(place ?? { session: "", turn: "" }),
-      tool: place ? "manage_memory" : "memory",
-      summary,
-      key,
-      before,
+      tool: tool ?? (place ? "manage_memory" : "memory"),
+      ...{ summary, key, before, after: memory },
     });
     await steward.store.commit({
       once: `memory/${person}/${versions[0]?.id ?? ""}/${before?.id ?? ""}`,

@@ -4,18 +4,23 @@ import type { Principal, Usage } from "../core/types.ts";
 import type { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
 import type { Scope } from "./approval.ts";
+import type { Ceiling } from "./jobs.ts";
 import type { Steward } from "./steward.ts";
 
-export { metered } from "./metered.ts";
+export { metered, usageOf } from "./metered.ts";
 
 /** For whom and for what a call is made. `turn` is "" for what no turn asked for, such as an index. */
 export interface Spender {
   principal: Principal;
   session: string;
   turn: string;
+  /** `turn` stands for what several processes do, so that what is reserved in it may be another's. */
+  shared?: true;
   engine: string;
   /** With it, somebody can be asked for more when a ceiling is reached; without, it is the end. */
   scope?: Scope;
+  /** That the job of the turn has. */
+  ceiling?: Ceiling;
 }
 export interface Call {
   /** "provider/name". */
@@ -26,6 +31,8 @@ export interface Call {
   input: number;
   /** Tokens that the answer may have at most. Absent: as the provider's `maxTokens` in the configuration, or 16,000. */
   output?: number;
+  /** Searches of the web that the provider may make for it. */
+  searches?: number;
   /** So few will do, when the budget has no more: then `output` of the reservation has to be told to the model. Absent: all or nothing. */
   least?: number;
 }

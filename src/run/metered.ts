@@ -1,6 +1,7 @@
 // A model whose calls go through the meter: how large a request is, and what is known to have been used when it ends in whatever way.
 import type {
   LanguageModelV4CallOptions,
+  LanguageModelV4Content,
   LanguageModelV4GenerateResult,
   LanguageModelV4Message,
   LanguageModelV4StreamPart,
@@ -17,15 +18,17 @@ const BYTES_A_TOKEN = 2;
 const IMAGE_TOKENS = 5000;
 /** An answer with less is of no use. */
 const LEAST_OUTPUT = 1024;
+/** What a model may have thought in a time, where nobody was shown it: as many tokens as quick ones make. */
+export const thoughtIn = (ms: number): number => Math.ceil(ms * 0.3);
 /** The connection was never made. */
 const NEVER_MADE =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|CERT_|ERR_TLS_|DEPTH_ZERO|SELF_SIGNED)/;
 
 /** The same model; each of its calls goes through the meter. */
-export function metered(opened: OpenModel, name: string, meter: Meter): OpenModel {
-  const { model } = opened;
-  return { ...opened, model: withMeter(model, name, meter) };
-}
+export const metered = (opened: OpenModel, name: string, meter: Meter): OpenModel => ({
+  ...opened,
+  model: withMeter(opened.model, name, meter),
+});
 
 function withMeter(model: LanguageModelV4, name: string, meter: Meter): LanguageModelV4 {
   const begin = async (options: LanguageModelV4CallOptions): Promise<{ count: Count; told: LanguageModelV4CallOptions }> => {
@@ -54,7 +57,8 @@ function withMeter(model: LanguageModelV4, name: string, meter: Meter): Language
     async doGenerate(options) {
       const { count, told } = await begin(options);
       const result = await count.through<LanguageModelV4GenerateResult>(() => model.doGenerate(told));
-      await count.end(result.usage, sizeOf(result.content));
+      const received = result.content.reduce((sum, part) => sum + sizeOf(part), 0);
+      await count.end(result.usage, received);
       return result;
     },
     async doStream(options) {
@@ -73,7 +77,7 @@ interface Count {
 }
 
 function counting(reservation: Reservation, { input, signal }: { input: number; signal: AbortSignal | undefined }): Count {
-  const state = { ended: false };
+  const [state, began] = [{ ended: false }, performance.now()];
   const settle = async (usage: Usage | undefined, more?: { assumed: true }): Promise<void> => {
     if (state.ended) return;
     state.ended = true;
@@ -82,8 +86,10 @@ function counting(reservation: Reservation, { input, signal }: { input: number; 
   const end: Count["end"] = async (usage, received) => {
     const known = usage && usageOf(usage);
     if (known) return settle(known);
-    const got = { input, output: Math.ceil(received / BYTES_A_TOKEN) };
-    await settle(received === 0 && !signal?.aborted ? (reservation.most ?? got) : got, { assumed: true });
+    const seen = Math.ceil(received / BYTES_A_TOKEN);
+    const { most = { input, output: seen } } = reservation;
+    const thought = Math.min(thoughtIn(performance.now() - began), most.output);
+    await settle(received > 0 ? { input, output: seen } : signal?.aborted ? { input, output: thought } : most, { assumed: true });
   };
   return {
     end,
@@ -99,7 +105,7 @@ function counting(reservation: Reservation, { input, signal }: { input: number; 
 }
 
 /** What was refused is not billed; nor what nobody has received. */
-function neverReached(error: unknown): boolean {
+export function neverReached(error: unknown): boolean {
   for (let at = error, links = 0; typeof at === "object" && at !== null && links < 8; at = (at as { cause?: unknown }).cause, links++) {
     const { code, statusCode } = at as { code?: unknown; statusCode?: unknown };
     if (typeof statusCode === "number" && statusCode >= 400) return true;
@@ -126,7 +132,7 @@ function counted(stream: ReadableStream<LanguageModelV4StreamPart>, count: Count
             await count.end(undefined, got.bytes);
             return controller.close();
           }
-          got.bytes += sizeOfPart(value);
+          got.bytes += sizeOf(value);
           if (value.type === "finish") await count.end(value.usage, got.bytes);
           controller.enqueue(value);
         } catch (error) {
@@ -144,7 +150,7 @@ function counted(stream: ReadableStream<LanguageModelV4StreamPart>, count: Count
 }
 
 /** Undefined when the provider did not count. */
-function usageOf({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage | undefined {
+export function usageOf({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage | undefined {
   if (inputTokens.total === undefined || outputTokens.total === undefined) return undefined;
   const { cacheRead: cached, cacheWrite: written } = inputTokens;
   const { reasoning: thinking } = outputTokens;
@@ -161,17 +167,8 @@ function usageOf({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage | u
 
 const bytesOf = (text: string): number => Buffer.byteLength(text);
 
-function sizeOfPart(part: LanguageModelV4StreamPart): number {
-  if (part.type === "text-delta" || part.type === "reasoning-delta" || part.type === "tool-input-delta") return bytesOf(part.delta);
-  return part.type === "tool-call" ? bytesOf(part.input) : 0;
-}
-
-const sizeOf = (content: LanguageModelV4GenerateResult["content"]): number =>
-  content.reduce(
-    (sum, part) =>
-      sum + (part.type === "text" || part.type === "reasoning" ? bytesOf(part.text) : part.type === "tool-call" ? bytesOf(part.input) : 0),
-    0,
-  );
+const sizeOf = (part: LanguageModelV4StreamPart | LanguageModelV4Content): number =>
+  bytesOf("delta" in part ? part.delta : "text" in part ? part.text : part.type === "tool-call" ? part.input : "");
 
 /** Tokens of a request, rather too many than too few. */
 export function tokensOf({ prompt, tools = [] }: Pick<LanguageModelV4CallOptions, "prompt" | "tools">): number {

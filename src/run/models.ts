@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import type { Answered } from "../core/api.ts";
 import type { Fetch, ModelKind, OpenModel, Provider } from "../core/ports.ts";
-import { type Failure, failureOf, messageOf, StewardError } from "../std/error.ts";
+import { type Failure, failureOf, messageOf, hasCode, StewardError } from "../std/error.ts";
 import { onceFor } from "../std/once.ts";
+import { listens } from "./outbound.ts";
 import type { Breakers } from "./breaker.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
@@ -20,6 +21,8 @@ export interface Models {
   embed(name: string, texts: string[], signal?: AbortSignal): Promise<number[][]>;
   /** Whether its answers are made on this machine or in the private network; false for what can't be opened. */
   isLocal(name: string): Promise<boolean>;
+  /** Tokens that it can read, where its provider knows it without a request. */
+  window(name: string): Promise<number | undefined>;
   /** The model, as "provider/name", that this provider answers with when only the provider is chosen. Throws unavailable when it can't be asked. */
   preferred(provider: string): Promise<string>;
   /** Tells accounts apart: another key or address is another account. Opaque. */
@@ -96,6 +99,7 @@ export function openModels(options: ModelsOptions): Models {
       const { local = false } = await provider(kind).catch(() => ({ local: false }));
       return local && !/[-:]cloud$/.test(id);
     },
+    window: async (name) => (await provider(splitName(name)[0])).window(splitName(name)[1]),
     preferred: async (name) => preferred(env, name, await provider(name)),
     async forget() {
       providers.clear();
@@ -103,7 +107,7 @@ export function openModels(options: ModelsOptions): Models {
       found.keyed = BY_KEY.filter((_, at) => places[at] !== undefined);
     },
     async discover() {
-      if (settings.config().model || byKey()) return;
+      if (settings.config().model || byKey() || !(await ollamaMayBe({ settings, env }))) return;
       const models = await provider("ollama")
         .then((opened) => opened.list())
         .catch((): string[] => []);
@@ -112,6 +116,12 @@ export function openModels(options: ModelsOptions): Models {
       if (model) found.ollama = `ollama/${model}`;
     },
   };
+}
+
+/** At its usual place it is only asked when something listens there: asking so takes 8 MB less than asking by HTTP. */
+async function ollamaMayBe({ settings, env }: Pick<ModelsOptions, "settings" | "env">): Promise<boolean> {
+  const given = env.OLLAMA_HOST ?? settings.config().providers["ollama"]?.["baseUrl"];
+  return given !== undefined || listens(11_434);
 }
 
 function embedding(kind: string, { embed }: Provider): NonNullable<Provider["embed"]> {
@@ -169,11 +179,20 @@ async function throughBreaker<T>(
     done(true);
     return result;
   } catch (error) {
-    done(
-      error instanceof Error && error.name === "AbortError" ? undefined : (await explain(error)).code === "unavailable" ? false : undefined,
-    );
+    done(!calledOff(error) && (await explain(error)).code === "unavailable" ? false : undefined);
     throw error;
   }
+}
+
+/** Somebody pressed Stop, or Steward ends: that says nothing about the endpoint, however the provider's package wraps it. */
+function calledOff(error: unknown): boolean {
+  for (let inner = error, depth = 0; depth < 5; depth++) {
+    if (inner === "cancelled" || hasCode(inner, "stale")) return true;
+    if (!(inner instanceof Error)) return false;
+    if (inner.name === "AbortError") return true;
+    inner = inner.cause;
+  }
+  return false;
 }
 
 function splitName(name: string): [string, string] {

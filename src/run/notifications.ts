@@ -134,7 +134,9 @@ function message(steward: Steward, { who, session, doc, from, id, parts }: Told)
 /** The session used last; a new one of this title when there is none. */
 export async function newestSession(steward: Steward, who: Principal, title: string): Promise<string> {
   const docs = (await steward.store.list(sessionKey(who.person, ""))).map(({ value }) => value as SessionDoc);
-  const [newest] = docs.filter(({ deletedAt, parent }) => !deletedAt && parent === undefined).toSorted((a, b) => b.updatedAt - a.updatedAt);
+  const [newest] = docs
+    .filter(({ deletedAt, parent, task, quiet }) => !deletedAt && !quiet && parent === undefined && task === undefined)
+    .toSorted((a, b) => b.updatedAt - a.updatedAt);
   return newest?.id ?? (await makeSession(steward, who, { title })).id;
 }
 

@@ -1,6 +1,6 @@
 // The one outbound HTTP client: where a request may go is decided here and nowhere else. Knows nothing about who asks or why.
 import { lookup as systemLookup } from "node:dns/promises";
-import type { LookupFunction } from "node:net";
+import { createConnection, type LookupFunction } from "node:net";
 import type * as Undici from "undici";
 import type { Fetch } from "../core/ports.ts";
 import { messageOf, StewardError } from "../std/error.ts";
@@ -24,6 +24,8 @@ export interface OutboundOptions {
 }
 /** Refusals are `denied`, sizes `limit`, everything that the network does `unavailable`; an abort throws the signal's reason. */
 export type Outbound = Fetch & { close(): Promise<void> };
+
+const CLOSING_MS = 4000;
 
 type Client = Pick<typeof Undici, "fetch" | "Response" | "FormData">;
 interface Call {
@@ -91,6 +93,8 @@ async function connectWith(options: OutboundOptions): Promise<{ undici: Client; 
     connect: { lookup: checkedLookup(options), timeout: connectMs },
     headersTimeout: idleMs,
     bodyTimeout: idleMs,
+    // A connection that its server is about to close is not used again: a request that meets the close may or may not have arrived.
+    keepAliveTimeoutThreshold: CLOSING_MS,
     allowH2: false,
   });
   return { undici, agent };
@@ -264,3 +268,17 @@ const plain: Record<string, string | undefined> = {
   EHOSTUNREACH: "cannot be reached from this network",
   ENETUNREACH: "cannot be reached from this network",
 };
+
+/** Whether anything listens at this port of this machine, within half a second. */
+export function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ port, host: "localhost", timeout: 500 });
+    const end = (found: boolean): void => {
+      socket.destroy();
+      resolve(found);
+    };
+    socket.once("connect", () => end(true));
+    socket.once("timeout", () => end(false));
+    socket.once("error", () => end(false));
+  });
+}

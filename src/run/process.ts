@@ -33,6 +33,7 @@ export function startProcess(computer: Computer, argv: string[], how: StartOptio
     exited,
     async kill() {
       stop.abort();
+      output.abandon(); // a computer may wait for what it has given to be taken
       await done;
     },
   };
@@ -54,6 +55,8 @@ interface Outlet extends AsyncIterable<Uint8Array> {
   /** Resolves when it was taken and the next one is asked for. */
   give(bytes: Uint8Array): Promise<void>;
   close(): void;
+  /** Nobody reads it any more. */
+  abandon(): void;
 }
 
 function openOutlet(): Outlet {
@@ -71,9 +74,15 @@ function openOutlet(): Outlet {
     return piece ? { done: false, value: piece.bytes } : { done: true, value: undefined };
   };
   /** What nobody wants any more holds up nothing. */
-  const leave = async (): Promise<IteratorResult<Uint8Array>> => {
+  const abandon = (): void => {
     state.left = true;
+    state.closed = true;
     state.piece?.taken();
+    state.piece = undefined;
+    state.wake?.();
+  };
+  const leave = async (): Promise<IteratorResult<Uint8Array>> => {
+    abandon();
     return { done: true, value: undefined };
   };
   return {
@@ -87,6 +96,7 @@ function openOutlet(): Outlet {
       state.closed = true;
       state.wake?.();
     },
+    abandon,
     [Symbol.asyncIterator]: () => ({ next: take, return: leave }),
   };
 }

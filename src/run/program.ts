@@ -16,12 +16,17 @@ const LOOK_MS = 15_000;
 /** Where people's own programs are besides the path. */
 const OWN = ".local/bin bin .npm-global/bin .bun/bin .opencode/bin .claude/local .cargo/bin go/bin".split(" ");
 
+interface Wanted {
+  need: ProgramNeed;
+  signal: AbortSignal;
+}
+
 /** As commands inside see it. Throws not_found with how to get it. */
-export async function findProgram(steward: Steward, computer: Computer, need: ProgramNeed): Promise<FoundProgram> {
+export async function findProgram(steward: Steward, computer: Computer, { need, signal }: Wanted): Promise<FoundProgram> {
   const brought = await steward.programs.brought(need);
-  const at = brought && (await insideOf(steward, computer, { need, brought }));
+  const at = brought && (await insideOf(steward, computer, { need, brought, signal }));
   if (brought && at !== undefined) return { path: at, version: brought.version, from: "brought" };
-  const own = await onPath(computer, need.bin);
+  const own = await onPath(computer, need.bin, signal);
   if (own) return own;
   const why = brought ? "was brought, but this computer can't see it" : "is not there yet";
   throw new StewardError("not_found", `${need.name} ${need.version} ${why}`, {
@@ -33,9 +38,9 @@ export async function findProgram(steward: Steward, computer: Computer, need: Pr
 }
 
 /** What is on the path in this computer, with its version; undefined when nothing is. */
-export async function onPath(computer: Computer, bin: string): Promise<FoundProgram | undefined> {
+export async function onPath(computer: Computer, bin: string, signal?: AbortSignal): Promise<FoundProgram | undefined> {
   const script = `PATH="$PATH:${OWN.map((folder) => `$HOME/${folder}`).join(":")}"; command -v -- "$1"`;
-  const look = { timeoutMs: LOOK_MS, maxBytes: 10_000 };
+  const look = { timeoutMs: LOOK_MS, maxBytes: 10_000, ...(signal ? { signal } : {}) };
   const { code, stdout } = await computer.exec(["/bin/sh", "-c", script, "sh", bin], look);
   const path = stdout.trim();
   if (code !== 0 || !path.startsWith("/")) return undefined;
@@ -47,7 +52,7 @@ export async function onPath(computer: Computer, bin: string): Promise<FoundProg
 async function insideOf(
   steward: Steward,
   computer: Computer,
-  { need, brought }: { need: ProgramNeed; brought: Brought },
+  { need, brought, signal }: Wanted & { brought: Brought },
 ): Promise<string | undefined> {
   const { programs, home, mode } = computer;
   if (programs === undefined || computer.platform !== process.platform) return undefined;
@@ -56,7 +61,8 @@ async function insideOf(
   const copies = `${home}/.steward-engines/programs`;
   const copied = `${copies}/${brought.file}`;
   await inLane(steward.lanes, `program ${need.name} ${steward.home}`, async () => {
-    if (!(await computer.stat(copied))) await copyIn(steward, computer, { folder: brought.file.split("/").slice(0, 2).join("/"), copies });
+    const folder = brought.file.split("/").slice(0, 2).join("/");
+    if (!(await computer.stat(copied))) await copyIn(steward, computer, { folder, copies, signal });
   });
   return copied;
 }
@@ -80,8 +86,14 @@ for other in os.listdir(os.path.dirname(to)):
 shutil.rmtree(new)
 `;
 
-async function copyIn(steward: Steward, computer: Computer, { folder, copies }: { folder: string; copies: string }): Promise<void> {
+interface Copy {
+  folder: string;
+  copies: string;
+  signal: AbortSignal;
+}
+
+async function copyIn(steward: Steward, computer: Computer, { folder, copies, signal }: Copy): Promise<void> {
   const stdin = steward.programs.packed(folder);
-  const { code, stderr } = await computer.exec(["python3", "-c", UNPACK, folder, copies], { stdin, lasting: true });
+  const { code, stderr } = await computer.exec(["python3", "-c", UNPACK, folder, copies], { stdin, lasting: true, signal });
   if (code !== 0) throw new StewardError("unavailable", `The program could not be copied into the computer: ${stderr.trim().slice(-500)}`);
 }

@@ -8,6 +8,7 @@ import { computerName } from "./computers.ts";
 import { turnKey } from "./context.ts";
 import { heldKey } from "./held.ts";
 import { cancelKey } from "./jobs.ts";
+import { homeKey, type Queued } from "./outbox.ts";
 import { stopTurns } from "./people.ts";
 import { goneKey, personKey, personOf } from "./persons.ts";
 import { helpersUsageKey, sessionKey } from "./sessions.ts";
@@ -16,8 +17,8 @@ import { taintKey } from "./taint.ts";
 
 const SAFE = /^[a-z0-9_-]{1,64}$/;
 const NAME = /^[\w-][\w.-]*$/;
-/** Documents that name their person, wherever they are kept. */
-const NAMING = ["auth/", "paired/"];
+/** Documents that name their person, wherever they are kept: also messages that wait to go out or begin to be shown, and rooms. */
+const NAMING = ["auth/", "paired/", "outbox/", "draft/", "reach/"];
 const BATCH = 20;
 /** A turn that is being stopped may still write a moment. */
 const AGAIN_MS = 300;
@@ -53,13 +54,19 @@ async function dropDocuments(store: Store, id: string): Promise<number> {
   const naming = await Promise.all(
     NAMING.map(async (prefix) => (await store.list(prefix)).filter(({ value }) => (value as { person?: string } | null)?.person === id)),
   );
-  const keys = [...own, ...naming.flat().map(({ key }) => key)];
+  const sending = naming.flat().flatMap(({ value }) => {
+    const { id: letter, to, turn } = value as Partial<Queued>;
+    return to ? [`sending/${letter}`, `draft/${turn}`] : [];
+  });
+  // What was heard in a chat stands beside who reads there.
+  const named = naming.flat().flatMap(({ key }) => (key.startsWith("reach/") ? [key, key.replace("reach/", "heard/")] : [key]));
+  const keys = [...own, ...named, ...sending];
   for (let at = 0; at < keys.length; at += 500) await store.commit({ drop: keys.slice(at, at + 500) });
   return sessions.length + keys.length;
 }
 
 const keysOf = (id: string, session: string): string[] => [
-  ...[sessionKey(id, session), turnKey(session), taintKey(session), cancelKey(session), helpersUsageKey(session)],
+  ...[sessionKey(id, session), turnKey(session), taintKey(session), cancelKey(session), helpersUsageKey(session), homeKey(session)],
 ];
 
 /** Throws unavailable while there is a computer but nothing that could take it away. */

@@ -2,7 +2,8 @@
 import type { Event, Stored } from "../core/events.ts";
 import { isAside } from "../core/history.ts";
 import type { Commit, Job, NewJob } from "../core/store.ts";
-import type { Principal } from "../core/types.ts";
+import type { Principal, Rights } from "../core/types.ts";
+import type { Choice } from "./choice.ts";
 import type { TurnState } from "./context.ts";
 import { type Hold, LEASE_MS } from "./jobs.ts";
 import { sessionKey, type SessionDoc } from "./sessions.ts";
@@ -14,14 +15,35 @@ export interface Running {
   session: string;
   /** Set in a helper agent's session: the session it works for. */
   senior?: string;
+  /** Set in a background task's session. */
+  task?: string;
   /** Everything that is written carries its lease. */
   job: Job;
   log: LogView;
   state: TurnState;
   hold: Hold;
+  /** Those of the message that the turn began with, where it has its own. */
+  rights?: Rights;
   /** Up to where the open turn has really read the person's messages. */
   seen: number;
+  /** Tokens of history at most, since a model refused more in this run. */
+  window?: number;
 }
+
+export interface Shortening {
+  /** The session's own: who may see its transcript. */
+  choice: Choice;
+  /** Which pays for it. */
+  turn: string;
+  /** The window is longer than what was read, so it must be shortened. */
+  cut?: boolean;
+  /** A person wants it, although the window fits. */
+  asked?: boolean;
+  /** The model said that this is too long. */
+  refused?: boolean;
+}
+/** Makes a summary of the older part of a window that is too long. False when the next request would be no shorter: the window fits, or there is no turn that could go. What comes meanwhile stays in the window. */
+export type Compact = (running: Running, wish: Shortening) => Promise<boolean>;
 
 interface Kept {
   events?: Event[];

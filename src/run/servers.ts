@@ -10,7 +10,8 @@ export interface Servers {
   /** Writes the servers into the file in which this engine's program looks for them, in the person's workspace. Never throws: problems are logged. */
   prepare(who: Principal, engine: string): Promise<void>;
   list(): Promise<McpServer[]>;
-  add(name: string, server: unknown): Promise<McpServer>;
+  /** Conflict where the name is taken, unless it is to be replaced. */
+  add(name: string, server: unknown, replace?: boolean): Promise<McpServer>;
   remove(name: string): Promise<void>;
   approve(name: string, given: Approval): Promise<McpServer>;
   test(who: Principal, name: string): Promise<{ server: McpServer; ms: number; version?: string }>;

@@ -1,8 +1,7 @@
-// A person's sessions: list, find, make, rename, pin, clear, delete, export. Saying something is `inbox.ts`.
+// A person's sessions: list, find, make, rename, pin, clear, delete. Saying something is `inbox.ts`.
 import type { SessionInfo } from "../core/api.ts";
 import type { Stored } from "../core/events.ts";
-import { emptyView, fold, type Entry } from "../core/fold.ts";
-import { textOf } from "../core/history.ts";
+import type { Store } from "../core/store.ts";
 import type { Principal, UndoEntry } from "../core/types.ts";
 import { StewardError } from "../std/error.ts";
 import { newId } from "../std/id.ts";
@@ -28,6 +27,11 @@ export interface SessionDoc {
   parent?: string;
   agent?: string;
   asked?: string;
+  /** Of a run of a schedule that had nothing to tell: in no list. */
+  quiet?: boolean | null;
+  /** Only of a background task's session; `halted`: it was stopped, so nothing begins there. */
+  task?: string;
+  halted?: true | null;
 }
 
 /** The helper agents of a session, oldest first. Each change of it is one version on. */
@@ -36,7 +40,7 @@ export interface Team {
   agents: { name: string; session: string; call: string; at: number }[];
 }
 
-const KEEP_DELETED_MS = 7 * 86_400_000;
+export const KEEP_DELETED_MS = 7 * 86_400_000;
 
 export const sessionKey = (person: string, id: string): string => `p/${person}/session/${id}`;
 export const teamKey = (person: string, session: string): string => `p/${person}/team/${session}`;
@@ -80,8 +84,8 @@ async function info({ store }: Steward, doc: SessionDoc): Promise<SessionInfo> {
   return toInfo(doc, newest?.seq ?? 0);
 }
 
-function toInfo(doc: SessionDoc, seq?: number): SessionInfo {
-  const { id, title, createdAt, updatedAt, messages, engine, model, snippet, parent } = doc;
+export function toInfo(doc: SessionDoc, seq?: number): SessionInfo {
+  const { id, title, createdAt, updatedAt, messages, engine, model, snippet, parent, task } = doc;
   return {
     id,
     title,
@@ -95,6 +99,7 @@ function toInfo(doc: SessionDoc, seq?: number): SessionInfo {
     ...(model ? { model } : {}),
     ...(snippet ? { snippet } : {}),
     ...(parent ? { parent } : {}),
+    ...(task ? { task } : {}),
   };
 }
 
@@ -110,14 +115,44 @@ export async function listSessions(
 ): Promise<{ sessions: SessionInfo[]; total: number }> {
   const docs = (await steward.store.list(sessionKey(who.person, "")))
     .map(({ value }) => value as SessionDoc)
-    .filter((doc) => !doc.deletedAt && doc.parent === undefined);
-  const found = q?.trim() ? await matching(steward, who, docs, q.trim()) : docs.filter((doc) => doc.title !== "" || doc.messages > 0);
-  const sorted = found.filter((doc) => doc.updatedAt < before).sort((a, b) => b.updatedAt - a.updatedAt);
-  return { sessions: sorted.slice(0, Math.min(limit, 1000)).map((doc) => toInfo(doc)), total: sorted.length };
+    .filter((doc) => !doc.deletedAt && !doc.quiet && doc.parent === undefined && doc.task === undefined && doc.updatedAt < before);
+  const most = Math.min(limit, 1000);
+  const found = q?.trim()
+    ? await matching(steward, who, { docs, q: q.trim(), most })
+    : docs.filter((doc) => doc.title !== "" || doc.messages > 0);
+  const sorted = found.sort((a, b) => b.updatedAt - a.updatedAt);
+  return { sessions: sorted.slice(0, most).map((doc) => toInfo(doc)), total: sorted.length };
 }
 
-async function matching({ store }: Steward, { person }: Principal, docs: SessionDoc[], q: string): Promise<SessionDoc[]> {
-  const hits = new Map((await store.search(person, q, 500)).reverse().map((hit) => [hit.session, hit.text]));
+const MOST_HITS = 32_000;
+/** For a list that is asked for with every key that is pressed. */
+const MOST_LISTED_HITS = 4000;
+
+/** What the words are found in, newest first, until it is enough: what may not be shown can stand before all that may. */
+export async function hitsUntil(
+  { store }: Steward,
+  { person, words, first, most = MOST_HITS }: { person: string; words: string; first: number; most?: number },
+  enough: (hits: Awaited<ReturnType<Store["search"]>>) => boolean,
+): ReturnType<Store["search"]> {
+  for (let limit = first; ; limit *= 8) {
+    const hits = await store.search(person, words, limit);
+    if (hits.length < limit || limit >= most || enough(hits)) return hits;
+  }
+}
+
+interface Matching {
+  docs: SessionDoc[];
+  q: string;
+  most: number;
+}
+async function matching(steward: Steward, { person }: Principal, { docs, q, most }: Matching): Promise<SessionDoc[]> {
+  const among = new Set(docs.map(({ id }) => id));
+  const rows = await hitsUntil(
+    steward,
+    { person, words: q, first: 500, most: MOST_LISTED_HITS },
+    (found) => new Set(found.flatMap(({ session }) => (among.has(session) ? [session] : []))).size >= Math.min(most, among.size),
+  );
+  const hits = new Map(rows.reverse().map((hit) => [hit.session, hit.text]));
   const lower = q.toLowerCase();
   return docs.flatMap((doc) => {
     const text = hits.get(doc.id);
@@ -167,6 +202,7 @@ export async function clearSession(steward: Steward, who: Principal, id: string)
 /** Hides it at once and stops its turn; its log is erased after seven days unless the undo id is used. */
 export async function removeSession(steward: Steward, who: Principal, id: string): Promise<{ undo: string }> {
   const doc = await ownDoc(steward, who, id);
+  if (doc.task !== undefined) throw new StewardError("conflict", "This is a background task's session: it goes when the task is old");
   const at = steward.now();
   const key = sessionKey(who.person, id);
   const entry: UndoEntry = {
@@ -222,57 +258,4 @@ export async function currentSession(steward: Steward, who: Principal): Promise<
 export async function setCurrentSession(steward: Steward, who: Principal, id: string): Promise<void> {
   await ownDoc(steward, who, id);
   await steward.store.commit({ put: { [currentKey(who.person)]: id } });
-}
-
-export async function exportSession(
-  steward: Steward,
-  who: Principal,
-  id: string,
-  format: "md" | "json",
-): Promise<{ name: string; mime: string; text: string }> {
-  const doc = await sessionDoc(steward, who, id);
-  const events = await steward.store.events(id);
-  const name = `${(doc.title || "session").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "session"}.${format}`;
-  if (format === "json")
-    return {
-      name,
-      mime: "application/json",
-      text: JSON.stringify({ session: toInfo(doc, events.at(-1)?.seq ?? 0), metadata: {}, events }, null, 2),
-    };
-  const lines = fold(emptyView(id), events).entries.flatMap(toMarkdown);
-  return {
-    name,
-    mime: "text/markdown",
-    text: `# ${doc.title || "Session"}\n\n${new Date(doc.createdAt).toISOString()}\n\n${lines.join("\n\n")}\n`,
-  };
-}
-
-function toMarkdown(entry: Entry): string[] {
-  if (entry.kind === "message")
-    return [
-      `**${entry.source ? `Notification from ${entry.source === "computer" ? "the computer" : "outside"}` : "You"}** (${new Date(entry.at).toISOString()})`,
-      textOf(entry.parts),
-    ];
-  if (entry.kind === "end") return entry.error ? [`> Failed: ${entry.error.message}`] : [];
-  if (entry.kind !== "item" || entry.state !== "done") return [];
-  const { item } = entry;
-  if (item.kind === "text") return ["**Steward**", item.text];
-  if (item.kind === "notice") return [`> ${item.text}`];
-  if (item.kind === "file") return [`> File: ${item.file.name}`];
-  if (item.kind === "tool")
-    return [`> \`${item.call.tool}\` ${item.result?.success ? "done" : `failed: ${oneLine(item.result?.error ?? "", 200)}`}`];
-  return [];
-}
-
-/** Deletes the logs of sessions that were hidden long ago and not brought back, and of their helpers. */
-export async function eraseSession(
-  steward: Steward,
-  { person, session }: { person: string; session: string },
-): Promise<{ erase?: string[]; drop?: string[] }> {
-  const doc = (await steward.store.get(sessionKey(person, session))) as SessionDoc | undefined;
-  if (!doc?.deletedAt || steward.now() - doc.deletedAt < KEEP_DELETED_MS) return {};
-  const team = await steward.store.get(teamKey(person, session));
-  const all = [session, ...((team as Team | undefined)?.agents ?? []).map((agent) => agent.session)];
-  const drop = all.flatMap((one) => [sessionKey(person, one), `turn/${one}`, `tainted/${one}`]);
-  return { erase: all, drop: [...drop, teamKey(person, session), helpersUsageKey(session)] };
 }

@@ -2,13 +2,14 @@
 import type { Event, Stored } from "../core/events.ts";
 import { messagesAfter } from "../core/history.ts";
 import type { Outcome } from "../core/ports.ts";
-import type { NewJob } from "../core/store.ts";
 import type { Address, Failure, Usage } from "../core/types.ts";
-import { newId } from "../std/id.ts";
 import { answeredKey, withdraw } from "./asks.ts";
 import { turnKey, type TurnState } from "./context.ts";
-import { cancelKey, turnJob } from "./jobs.ts";
+import { cancelKey } from "./jobs.ts";
+import { laneOf, type Letter, sending } from "./outbox.ts";
+import { nextTurn } from "./rights.ts";
 import { keep, type Running } from "./running.ts";
+import { taskJob } from "./tasks.ts";
 import { helpersUsageKey, sessionKey } from "./sessions.ts";
 
 const RETRIES = 3;
@@ -50,10 +51,13 @@ export async function settle(running: Running, named: Named, outcome: Outcome): 
     ...last.map((item): Event => ({ type: "item.completed", turn: named.turn, item })),
     { type: "turn.completed", ...started(log, named), ...end, ...(usage ? { usage } : {}) },
   ];
-  const unread = end.stop === "cancelled" && messagesAfter(log, end.seen).length > 0;
+  const sent = letters(log, events, { running, turn: named.turn, seen: end.seen }).map((letter) => sending(letter, steward.now()));
   await keep(running, {
     events,
-    put: { [turnKey(session)]: { from: state.from, seen: end.seen } satisfies TurnState },
+    put: {
+      [turnKey(session)]: { from: state.from, seen: end.seen } satisfies TurnState,
+      ...Object.assign({}, ...sent.map(({ put }) => put)),
+    },
     merge: { running: null, updatedAt: steward.now() },
     add: {
       [sessionKey(principal.person, session)]: { messages: last.some(({ kind }) => kind === "text") ? 1 : 0 },
@@ -61,7 +65,11 @@ export async function settle(running: Running, named: Named, outcome: Outcome): 
       ...(running.senior !== undefined && usage ? { [helpersUsageKey(running.senior)]: scaled(usage, 1) } : {}),
     },
     drop: [cancelKey(session), ...asks.map(({ id }) => answeredKey(principal.person, id))],
-    jobs: [...deliveries(log, events, { running, turn: named.turn, seen: end.seen }), ...(unread ? [turnJob(session, principal)] : [])],
+    jobs: [
+      ...sent.flatMap(({ jobs }) => jobs),
+      ...nextTurn(running, log, end),
+      ...(running.task ? [taskJob(running.task, principal)] : []),
+    ],
     lease: "done",
   });
   if (outcome.error)
@@ -100,20 +108,20 @@ async function usedByHelpers({ steward, session }: Running): Promise<Usage | und
 const scaled = (usage: Usage, by: number): Record<string, number> =>
   Object.fromEntries(Object.entries(usage).map(([name, count]) => [name, (count as number) * by]));
 
-/** One delivery for each place whose messages this turn answered. */
-function deliveries(log: Stored[], closing: Event[], { running, turn, seen }: { running: Running; turn: string; seen: number }): NewJob[] {
+/** One letter for each place whose messages this turn answered. */
+function letters(log: Stored[], closing: Event[], { running, turn, seen }: { running: Running; turn: string; seen: number }): Letter[] {
   const homes = new Map<string, Address>();
   for (const { event, seq } of messagesAfter(log, running.state.seen))
-    if (event.type === "message.received" && event.replyTo && seq <= seen) homes.set(JSON.stringify(event.replyTo), event.replyTo);
+    if (event.type === "message.received" && event.replyTo && seq <= seen) homes.set(laneOf(event.replyTo), event.replyTo);
   if (homes.size === 0) return [];
-  const text = replyText([...log.map(({ event }) => event), ...closing], turn);
-  if (!text) return [];
-  return [...homes].map(([lane, to]) => ({
-    id: newId("job"),
-    kind: "deliver",
-    lane,
-    data: { session: running.session, delivery: newId("dlv"), to, text },
-  }));
+  const all = [...log.map(({ event }) => event), ...closing];
+  const text = replyText(all, turn);
+  const files = all.flatMap((event) =>
+    event.type === "item.completed" && event.turn === turn && event.item.kind === "file" ? [event.item.file.id] : [],
+  );
+  if (!text && files.length === 0) return [];
+  const { session, principal } = running;
+  return [...homes.values()].map((to) => ({ person: principal.person, session, turn, to, text, ...(files.length > 0 ? { files } : {}) }));
 }
 
 /** A failed turn as a reply, for doors that have only replies. */

@@ -5,7 +5,7 @@ import type { Computer } from "../core/computer.ts";
 import type { Tool, ToolContext, ToolOutput, ToolSpec } from "../core/ports.ts";
 import type { Item, Principal, ToolCall, ToolResult } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
-import { newId } from "../std/id.ts";
+import { isOf, newId } from "../std/id.ts";
 import { clip, visible } from "../std/text.ts";
 import { agentsFor } from "./agents.ts";
 import { approvals, ask, refuseApp, type Scope } from "./approval.ts";
@@ -30,7 +30,7 @@ const UNKNOWN: ToolResult = {
 
 const WITH_HELPERS = new Set(["spawn_agent", "send_to_agent"]);
 /** What only a senior has: helpers of its own, and the person's ear. */
-const SENIORS = new Set([...WITH_HELPERS, "ask_person", "propose_change"]);
+const SENIORS = new Set([...WITH_HELPERS, "task", "ask_person", "propose_change"]);
 
 interface Offered {
   who: Principal;
@@ -49,12 +49,17 @@ export async function offered(steward: Steward, how: Offered): Promise<Tool[]> {
 const allTools = async (steward: Steward, who: Principal): Promise<Tool[]> => [
   ...(await steward.tools()),
   ...(await steward.servers.tools(who)),
+  ...(await steward.tasks.tools(who)),
 ];
 
 async function fitting(steward: Steward, { helper, memory, who }: Offered): Promise<Tool[]> {
   const { capabilities } = steward.permissions.read();
-  const alone = steward.settings.config().agents.most === 0;
-  return (await allTools(steward, who)).filter(({ name, capability }) => {
+  const { agents, tasks } = steward.settings.config();
+  const alone = agents.most === 0;
+  const all = await allTools(steward, who);
+  const older = who.via === "osAgent" || tasks.most === 0 || all.every(({ name }) => name !== "task");
+  return all.filter(({ name, capability }) => {
+    if (older ? name === "task" : WITH_HELPERS.has(name)) return false;
     if ((helper && SENIORS.has(name)) || (alone && WITH_HELPERS.has(name)) || (!memory && name === "manage_memory")) return false;
     if (name === TERMINALS[who.via === "osAgent" ? 0 : 1]) return false;
     return capability === "none" || capabilities[capability].enabled;
@@ -72,7 +77,7 @@ export function specOf(tool: Tool): ToolSpec {
   return spec;
 }
 
-/** Never throws but `stale`. The same call id again gives the first result; one that was running when Steward died is labelled, or goes on where its tool can. */
+/** Never throws but `stale`. The same call id again gives the first result; one that was running when Steward died is labelled, or goes on where its tool can, which an engine's own of the same name is not. */
 export function toolbox(steward: Steward, whole: Scope): (call: ToolCall, how?: CallHow) => Promise<ToolResult> {
   return async (asked, how) => {
     const scope = how ? narrowed(whole, how) : whole;
@@ -136,7 +141,7 @@ function narrowed(scope: Scope, { signal, output }: CallHow): Scope {
 type ToolItem = Item & { kind: "tool" };
 
 const goesOn = async (steward: Steward, call: ToolCall): Promise<boolean> =>
-  (await steward.tools()).some(({ name, repeatable }) => name === call.tool && repeatable === true);
+  !isOf("own", call.id) && (await steward.tools()).some(({ name, repeatable }) => name === call.tool && repeatable === true);
 
 const withHint = (error: unknown): string =>
   error instanceof StewardError && error.hint ? `${error.message}. ${error.hint}` : messageOf(error);
@@ -156,7 +161,7 @@ async function complete(scope: Scope, item: ToolItem, result: ToolResult, items:
   const done = { ...item, result };
   await scope.emit(
     [done, ...items].map((one): Event => ({ type: "item.completed", turn: scope.turn, item: one })),
-    fromOutside(item.call.tool, result) ? { put: { [taintKey(scope.session)]: true } } : {},
+    fromOutside(item, result) ? { put: { [taintKey(scope.session)]: true } } : {},
   );
   return result;
 }
@@ -175,7 +180,7 @@ async function attempt(
   const input = parsed(tool, call);
   const computer = await steward.computer(scope.principal);
   const granted = await approvals(steward, scope, { tool, input, call, computer });
-  item.effect = tool.effect;
+  Object.assign(item, { effect: tool.effect, ...(tool.group === undefined ? {} : { group: tool.group }) });
   const { person } = scope.principal;
   const own = computer.mode === "contained" && tool.effect !== "read";
   if (!begun)
@@ -260,11 +265,13 @@ function contextFor(
     computer,
     fetch: steward.fetch,
     output(text) {
-      scope.live({ type: "item.delta", turn, item: item.id, kind: "tool", text: visible(text), at });
-      at += text.length;
+      const shown = visible(text);
+      scope.live({ type: "item.delta", turn, item: item.id, kind: "tool", text: shown, at });
+      at += shown.length;
     },
-    async ask({ prompt, options = [] }) {
-      const answer = await ask(steward, scope, { call, kind: options.length > 0 ? "choice" : "text", prompt, options });
+    async ask({ prompt, options = [], signal: given }) {
+      const asking = given ? { ...scope, signal: AbortSignal.any([signal, given]) } : scope;
+      const answer = await ask(steward, asking, { call, kind: options.length > 0 ? "choice" : "text", prompt, options });
       if (answer.choice === "") throw new StewardError("denied", "The question was not answered");
       return answer.choice;
     },
@@ -275,6 +282,8 @@ function contextFor(
     },
     memory: openMemory(steward, principal, { journal, session, turn }),
     agents: agentsFor(steward, scope, call.id),
+    schedules: (wish) => steward.schedules.wish(scope, journal, wish),
+    tasks: steward.tasks.hand(scope, call.id),
     async undo(id) {
       const done = await undoInSession(steward, { who: principal, session, granted }, id);
       return done.map(({ id: one, summary, state, reason }) => ({ id: one, summary, state, ...(reason ? { reason } : {}) }));

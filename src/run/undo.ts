@@ -1,9 +1,10 @@
 // The way back: lists what the journal holds, and reverses it one by one. Writing the journal is journal.ts.
 import type { UndoInfo } from "../core/api.ts";
 import type { Computer } from "../core/computer.ts";
-import type { Principal, UndoEntry } from "../core/types.ts";
+import type { Change, Principal, UndoEntry } from "../core/types.ts";
 import { hasCode, messageOf, StewardError } from "../std/error.ts";
-import { dropKept, type Journal, keysOf, openJournal, sessionUndoKey, undoKey } from "./journal.ts";
+import { takeBackMemory } from "./json-memory.ts";
+import { documentChange, dropKept, type Journal, keysOf, openJournal, sessionUndoKey, undoKey } from "./journal.ts";
 import { covers, entryAt, reach } from "./reach.ts";
 import type { Steward } from "./steward.ts";
 
@@ -101,7 +102,7 @@ interface Wanted {
 async function reverseOne(steward: Steward, { who, entry, granted }: Wanted): Promise<UndoInfo[]> {
   const computer = await steward.computer(who);
   await refuse(steward, computer, { who, entry, ...(granted ? { granted } : {}) });
-  const failed = await reverse(steward, who, entry, computer).then(
+  const failed = await reverse(steward, { who, entry, ...(granted ? { granted } : {}) }, computer).then(
     () => undefined,
     (error: unknown) => {
       if (hasCode(error, "unavailable")) throw error;
@@ -125,6 +126,11 @@ async function refuse(steward: Steward, computer: Computer, { entry, granted }: 
   if (entry.state === "impossible") throw new StewardError("conflict", `This can't be undone: ${entry.reason ?? entry.summary}`);
   if (granted && entry.change.type === "own" && entry.tool !== "propose_change")
     throw new StewardError("denied", `This person made the change themselves and takes it back themselves: ${entry.summary}`);
+  if (granted && (await changedElsewhere(steward, entry)))
+    throw new StewardError(
+      "conflict",
+      `It was changed again since, and not here, so this person takes it back themselves: ${entry.summary}`,
+    );
   if (pathsOf(entry).length === 0) return;
   if (!sameFiles(entry, computer))
     throw new StewardError("conflict", `This was made in ${entry.mode} mode, on other files than those of ${computer.mode} mode`, {
@@ -138,6 +144,20 @@ async function refuse(steward: Steward, computer: Computer, { entry, granted }: 
     if (granted && !granted.some((one) => covers(one, scope)))
       throw new StewardError("denied", `Permission denied: undoing "${entry.summary}" was not approved`);
 }
+
+/** The person's change, or another session's, of the same thing holds against a tool that would put back the whole of it. */
+async function changedElsewhere(steward: Steward, entry: UndoEntry): Promise<boolean> {
+  const thing = thingOf(entry);
+  if (thing === undefined || (entry.change.type === "document" && entry.change.after !== undefined)) return false; // field by field
+  for await (const later of newestFirst(steward, { person: entry.person })) {
+    if (later.id <= entry.id) return false;
+    if (later.session !== entry.session && later.state !== "undone" && thingOf(later) === thing) return true;
+  }
+  return false;
+}
+
+const thingOf = ({ change }: UndoEntry): string | undefined =>
+  change.type === "own" ? change.target : change.type === "document" ? change.key : undefined;
 
 /** Guarded and full are the same machine; a contained computer is another. */
 const sameFiles = ({ mode }: UndoEntry, computer: Computer): boolean =>
@@ -182,13 +202,10 @@ async function find(steward: Steward, whose: Whose, id?: string): Promise<UndoEn
 const stuck = ({ summary, reason }: UndoEntry, hint: string): StewardError =>
   new StewardError("conflict", `The newest change can't be undone: ${summary}${reason ? ` (${reason})` : ""}`, { hint });
 
-async function reverse(steward: Steward, who: Principal, entry: UndoEntry, computer: Computer): Promise<void> {
+async function reverse(steward: Steward, wanted: Wanted, computer: Computer): Promise<void> {
+  const { who, entry } = wanted;
   const { change } = entry;
-  if (change.type === "document") {
-    if (entry.tool === "sessions") return bringBack(steward, change.key);
-    await steward.store.commit(change.before === undefined ? { drop: [change.key] } : { put: { [change.key]: change.before } });
-    return;
-  }
+  if (change.type === "document") return reverseDocument(steward, wanted, change);
   if (change.type === "own") return steward.own.restore(who, change);
   if (change.type === "command") return;
   const journal = openJournal(steward, { principal: who, session: entry.session, turn: entry.turn, tool: "undo", computer });
@@ -200,6 +217,21 @@ async function reverse(steward: Steward, who: Principal, entry: UndoEntry, compu
   }
   await setAside(computer, journal, change.path);
   await computer.move(change.kept, change.path);
+}
+
+async function reverseDocument(
+  steward: Steward,
+  { who, entry, granted }: Wanted,
+  { key, before }: Change & { type: "document" },
+): Promise<void> {
+  const { store } = steward;
+  if (entry.tool === "sessions") return bringBack(steward, key);
+  if (await steward.schedules.restore(who, key, before)) return;
+  if (await takeBackMemory(steward, who, entry, granted !== undefined)) return;
+  const [session, turn] = granted ? [entry.session, entry.turn] : ["", ""];
+  const made = { person: who.person, session, turn, tool: "undo", summary: `Took back: ${entry.summary}`, key };
+  const { put } = documentChange(steward, { ...made, before: await store.get(key) });
+  await store.commit(before === undefined ? { put, drop: [key] } : { put: { ...put, [key]: before } });
 }
 
 /** A session that was deleted; what happened to it since stays. */

@@ -3,12 +3,11 @@ import type { Job } from "../core/store.ts";
 import type { Role } from "../core/types.ts";
 import { failureOf, hasCode, messageOf, StewardError } from "../std/error.ts";
 import { allowanceOf } from "./allowance.ts";
-import { deliver } from "./deliver.ts";
+import { eraseSession } from "./erasure.ts";
 import { heldBack } from "./held.ts";
-import { cancelKey, type Hold, LEASE_MS, type TurnData } from "./jobs.ts";
+import { cancelKey, type Hold, LEASE_MS, type TurnData, type Work } from "./jobs.ts";
 import { tellHeld } from "./notifications.ts";
 import { removePerson } from "./removal.ts";
-import { eraseSession } from "./sessions.ts";
 import type { Steward } from "./steward.ts";
 import { transcribe } from "./transcripts.ts";
 import { runTurn } from "./turn.ts";
@@ -24,16 +23,15 @@ export interface Worker {
 /** Turns that wait for a person are not counted. */
 const AT_ONCE = 256;
 const TICK_MS = 1000;
-/** What each kind of job does; each ends with a commit that holds the lease. */
-const WORK: Record<string, (steward: Steward, job: Job, hold: Hold) => Promise<void>> = {
+const CROWD = 32;
+/** What the kinds of jobs of this folder do; `steward.work` has those of the others. */
+const WORK: Record<string, Work> = {
   turn: runTurn,
-  deliver,
   erase,
   notifications: tellHeld,
   "remove-person": removePerson,
   transcribe,
 };
-const KINDS = Object.keys(WORK);
 
 interface Active {
   job: Job;
@@ -44,12 +42,18 @@ interface Active {
 export function startWorker(steward: Steward, options: { name: string; auto: boolean }): Worker {
   const active = new Map<string, Active>();
   const stopping = new AbortController();
+  /** What this process can do changes: it has some channels and not others. */
+  const kinds = (): string[] => [...Object.keys(WORK), ...Object.keys(steward.work)];
+  const others = (): string[] => kinds().filter((kind) => kind !== "turn");
   const isFull = (): boolean => active.size >= AT_ONCE && [...active.values()].filter(({ hold }) => !hold.waiting).length >= AT_ONCE;
 
   const claimAll = async (): Promise<void> => {
-    while (!isFull() && !stopping.signal.aborted) {
+    while (!stopping.signal.aborted) {
       const busy = atTheirLimit(steward, active.values());
-      const job = await steward.store.claim(options.name, KINDS, LEASE_MS, busy);
+      // In a crowd what is short goes first, so that answers do not wait for all questions to be asked.
+      const short =
+        active.size >= CROWD && active.size < 2 * AT_ONCE ? await steward.store.claim(options.name, others(), LEASE_MS, busy) : undefined;
+      const job = short ?? (isFull() ? undefined : await steward.store.claim(options.name, kinds(), LEASE_MS, busy));
       if (!job) return;
       const mine = active.get(job.id);
       if (!mine || !goesOn(mine, job)) start(job, mine?.done);
@@ -158,7 +162,7 @@ async function runJob(steward: Steward, job: Job, { hold, after }: { hold: Hold;
   try {
     await after;
     if (await heldBack(steward, job)) return;
-    await WORK[job.kind]!(steward, job, hold);
+    await (WORK[job.kind] ?? steward.work[job.kind] ?? steward.work[job.kind.replace(/@.*/, "")])!(steward, job, hold);
   } catch (error) {
     if (hasCode(error, "stale")) return await release(steward, job, steward.now()); // for the next start, unless another worker owns it
     steward.log("error", "A job failed and will be tried again", {

@@ -5,7 +5,7 @@ import type { Computer } from "../core/computer.ts";
 import type { ToolCall, ToolResult } from "../core/types.ts";
 import type { ProgramNeed, Process, Workplace } from "../core/workplace.ts";
 import { hasCode, StewardError } from "../std/error.ts";
-import { onceFor } from "../std/once.ts";
+import { once, onceFor } from "../std/once.ts";
 import type { Scope } from "./approval.ts";
 import { enginesFolder } from "./computers.ts";
 import type { OpenDoors } from "./doors.ts";
@@ -26,7 +26,7 @@ export interface WorkplaceOrder {
   call(call: ToolCall, how?: { signal?: AbortSignal; output?(text: string): void }): Promise<ToolResult>;
 }
 export interface OpenWorkplace extends Workplace {
-  /** Ends all that was started in it, and its doors. */
+  /** Ends all that was started in it, and its doors. Calls of Steward's tools have ended then: what goes on finds their results. */
   close(): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export interface OpenWorkplace extends Workplace {
 const PATIENCE_MS = 1000;
 
 export async function openWorkplace(steward: Steward, order: WorkplaceOrder): Promise<OpenWorkplace> {
-  const { scope, engine, model, meter, tools, call } = order;
+  const { scope, engine, model, meter, tools } = order;
   const { principal, session, turn, signal } = scope;
   const computer = await steward.computer(principal);
   const state = `${computer.engines ?? `${computer.home}/.steward-engines`}/${engine}`;
@@ -42,7 +42,8 @@ export async function openWorkplace(steward: Steward, order: WorkplaceOrder): Pr
   await computer.makeFolder(await real(state));
   const needs = (await steward.engine(engine)).programs();
   const reach = computer.mode === "full" ? "direct" : "proxy";
-  const doors = await steward.doors.open({ principal, session, turn, engine, model, meter, tools, call, reach });
+  const calls = callsOf(order.call);
+  const doors = await steward.doors.open({ principal, session, turn, engine, model, meter, tools, call: calls.call, reach });
   const task = taskText({ session, turn, item: "" });
   const running = runningIn(watched(steward.own, principal, computer), doors, task);
   const late = lateEnd(signal, running.killAll);
@@ -53,14 +54,58 @@ export async function openWorkplace(steward: Steward, order: WorkplaceOrder): Pr
     doors,
     used: () => doors.used(),
     fault: () => doors.fault(),
-    waiting: () => meter.waits?.() ?? false,
-    program: programsOf(steward, computer, needs),
+    waiting: () => calls.running() || (meter.waits?.() ?? false),
+    program: programsOf(steward, computer, { needs, signal }),
     start: running.start,
     read: async (path) => computer.read(await real(path)),
     write: async (path, bytes) => computer.write(await real(path), bytes),
     async close() {
       late.forget();
       await Promise.all([running.killAll(), doors.close()]);
+      await calls.ended();
+    },
+  };
+}
+
+/** The workplace of a turn that may need none: opened with the first need. */
+export function placeFor(signal: AbortSignal, make: () => Promise<OpenWorkplace>): { open(): Promise<Workplace>; close(): Promise<void> } {
+  const held: { place?: Promise<OpenWorkplace>; ready?: true } = {};
+  const open = once(async () => {
+    const place = await make();
+    held.ready = true;
+    return place;
+  });
+  return {
+    open: () => (held.place = open()),
+    async close() {
+      const closing = held.place?.catch(() => undefined).then((place) => place?.close());
+      // What is still being made ready, which may take minutes, is closed when it is: a Stop does not wait for it.
+      if (held.ready || !signal.aborted) await closing;
+      else closing?.catch(() => undefined);
+    },
+  };
+}
+
+interface Calls extends Pick<WorkplaceOrder, "call"> {
+  running(): boolean;
+  /** No call begins any more; resolves when those that run have stopped, which their signal tells them. */
+  ended(): Promise<void>;
+}
+
+function callsOf(call: WorkplaceOrder["call"]): Calls {
+  const held: { closed?: true } = {};
+  const open = new Set<Promise<ToolResult>>();
+  return {
+    running: () => open.size > 0,
+    async call(asked, how) {
+      if (held.closed) throw new StewardError("unavailable", "This turn has ended");
+      const result = call(asked, how);
+      open.add(result);
+      return result.finally(() => open.delete(result));
+    },
+    async ended() {
+      held.closed = true;
+      await Promise.allSettled(open);
     },
   };
 }
@@ -100,14 +145,27 @@ function nothing(error: unknown): [] {
   throw error;
 }
 
-function programsOf(steward: Steward, computer: Computer, needs: ProgramNeed[]): Workplace["program"] {
+/** The end of the turn ends the looking, too: to copy a program into a computer that is far away takes minutes. */
+function programsOf(
+  steward: Steward,
+  computer: Computer,
+  { needs, signal }: { needs: ProgramNeed[]; signal: AbortSignal },
+): Workplace["program"] {
   const found = new Map<string, Promise<{ path: string; version: string }>>();
   return (name) =>
     onceFor(found, name, async () => {
       const need = needs.find((one) => one.name === name);
-      if (need) return findProgram(steward, computer, need);
+      if (need) return unlessStopped(findProgram(steward, computer, { need, signal }), signal);
       throw new StewardError("not_found", `This engine has no program called ${name}`);
     });
+}
+
+async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stop = Promise.withResolvers<never>();
+  const refuse = (): void => stop.reject(new StewardError("unavailable", "The turn was stopped"));
+  if (signal.aborted) refuse();
+  else signal.addEventListener("abort", refuse, { once: true });
+  return Promise.race([work, stop.promise]).finally(() => signal.removeEventListener("abort", refuse));
 }
 
 /** All that was started, until it has ended. */

@@ -1,34 +1,10 @@
-// One person's index as a SQLite file: pieces of texts, their words, and what they mean as vectors. A cache: it can be thrown away and made again.
+// The search index as a SQLite file for each person, with vectors by an extension where there is one. The other leaf of the port is the store's, on Postgres.
+import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-
-export interface Piece {
-  /** Where in its document: a line of a file, a number in a log. */
-  place: number;
-  /** Epoch milliseconds. */
-  at: number;
-  text: string;
-}
-export interface Found extends Piece {
-  ref: string;
-}
-export interface IndexFile {
-  /** Version of each document by its reference, of those that begin with `prefix`. */
-  versions(prefix: string): Map<string, string>;
-  /** Replaces a document. `keep`: adds to it instead. */
-  put(document: { ref: string; version: string; pieces: Piece[]; keep?: boolean }): void;
-  drop(ref: string): void;
-  /** Those that hold all words (any case, beginnings count), best first. */
-  byWords(words: string[], limit: number): Found[];
-  /** Nearest first. */
-  byMeaning(vector: Float32Array, limit: number): Found[];
-  /** Pieces that have no vector yet, newest first. */
-  bare(limit: number): { id: number; text: string }[];
-  setVectors(vectors: { id: number; vector: Float32Array }[]): void;
-  counts(): { documents: number; pieces: number; vectors: number };
-  close(): void;
-}
+import type { Found, Indexes, SearchIndex, Space } from "../core/search-index.ts";
+import { once } from "../std/once.ts";
 
 const SCHEMA = `
 CREATE TABLE document (ref TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
@@ -43,8 +19,26 @@ const VERSION = 1;
 /** So many are taken by their signs alone before they are compared in full. */
 const COARSE = 8;
 
-/** `space`: names the model and its dimensions; another one than before throws the vectors away. A file that can't be read is made anew. */
-export function openIndexFile(path: string, space?: { name: string; dimensions: number }): IndexFile {
+/** In `folder()`, named so that no person's id is a path. */
+export function indexFiles(folder: () => string): Indexes {
+  const pathOf = (person: string): string => join(folder(), `${createHash("sha256").update(person).digest("hex").slice(0, 32)}.db`);
+  const extension = once(async () => (await import("sqlite-vec")).getLoadablePath());
+  return {
+    /** Without meanings where the extension was not installed for this machine. */
+    async open({ person, space }) {
+      const library = space && (await extension().catch(() => undefined));
+      return openIndexFile(pathOf(person), space && library !== undefined ? { ...space, library } : undefined);
+    },
+    forget: async (person) => removeIndexFile(pathOf(person)),
+  };
+}
+
+interface Vectorial extends Space {
+  library: string;
+}
+
+/** Another space than before throws the vectors away. A file that can't be read is made anew. */
+function openIndexFile(path: string, space: Vectorial | undefined): SearchIndex {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
     return opened(path, space);
@@ -55,7 +49,7 @@ export function openIndexFile(path: string, space?: { name: string; dimensions: 
   }
 }
 
-export function removeIndexFile(path: string): void {
+function removeIndexFile(path: string): void {
   for (const end of ["", "-wal", "-shm", "-journal"]) rmSync(`${path}${end}`, { force: true });
 }
 
@@ -69,7 +63,7 @@ function databaseAt(path: string): DatabaseSync {
   return db;
 }
 
-function opened(path: string, space: { name: string; dimensions: number } | undefined): IndexFile {
+function opened(path: string, space: Vectorial | undefined): SearchIndex {
   const db = databaseAt(path);
   const vectors = space ? vectorTable(db, space) : undefined;
   const inOne = <T>(work: () => T): T => {
@@ -89,54 +83,52 @@ function opened(path: string, space: { name: string; dimensions: number } | unde
     db.prepare("DELETE FROM document WHERE ref = ?").run(ref);
   };
   const insert = db.prepare("INSERT INTO piece (ref, place, at, text) VALUES (?, ?, ?, ?)");
+  const known = db.prepare("SELECT version FROM document WHERE ref = ?");
   return {
-    versions: (prefix) =>
-      new Map(
-        (
-          db.prepare("SELECT ref, version FROM document WHERE substr(ref, 1, ?) = ?").all(prefix.length, prefix) as {
-            ref: string;
-            version: string;
-          }[]
-        ).map((row) => [row.ref, row.version]),
-      ),
-    put: ({ ref, version: newer, pieces, keep = false }) =>
+    meanings: vectors !== undefined,
+    versions: async (prefix) => {
+      const rows = db.prepare("SELECT ref, version FROM document WHERE substr(ref, 1, ?) = ?").all(prefix.length, prefix);
+      return new Map(rows.map(({ ref, version }) => [String(ref), String(version)]));
+    },
+    put: async ({ ref, before, version, pieces, keep = false }) =>
       inOne(() => {
+        if (known.get(ref)?.["version"] !== before) return false;
         if (!keep) drop(ref);
-        db.prepare("INSERT INTO document (ref, version) VALUES (?, ?) ON CONFLICT (ref) DO UPDATE SET version = excluded.version").run(
-          ref,
-          newer,
-        );
+        db.prepare("INSERT OR REPLACE INTO document (ref, version) VALUES (?, ?)").run(ref, version);
         for (const { place, at, text } of pieces) insert.run(ref, place, at, text);
+        return true;
       }),
-    drop: (ref) => inOne(() => drop(ref)),
-    byWords: (words, limit) =>
-      words.length === 0
-        ? []
-        : (db
-            .prepare(
-              "SELECT ref, place, at, piece.text FROM words JOIN piece ON piece.id = words.rowid WHERE words MATCH ? ORDER BY words.rank LIMIT ?",
-            )
-            .all(words.map((word) => `"${word.replaceAll('"', "")}"*`).join(" AND "), limit) as unknown as Found[]),
-    byMeaning: (vector, limit) => vectors?.near(vector, limit) ?? [],
-    bare: (limit) =>
-      db.prepare("SELECT id, text FROM piece WHERE vector = 0 ORDER BY id DESC LIMIT ?").all(limit) as { id: number; text: string }[],
-    setVectors: (all) => inOne(() => vectors?.set(all)),
-    counts: () => countsOf(db),
+    drop: async (ref) => inOne(() => drop(ref)),
+    byWords: async (words, limit) => (words.length === 0 ? [] : withWords(db, words, limit)),
+    byMeaning: async (vector, limit) => vectors?.near(vector, limit) ?? [],
+    async fill(limit, embed) {
+      const bare = vectors
+        ? (db.prepare("SELECT id, text FROM piece WHERE vector = 0 ORDER BY id DESC LIMIT ?").all(limit) as { id: number; text: string }[])
+        : [];
+      if (bare.length === 0) return 0;
+      const made = await embed(bare.map(({ text }) => text));
+      inOne(() => vectors?.set(bare.map(({ id }, at) => ({ id, vector: made[at]! }))));
+      return bare.length;
+    },
+    counts: async () => countsOf(db),
     close: () => db.close(),
   };
 }
 
-function countsOf(db: DatabaseSync): ReturnType<IndexFile["counts"]> {
+const withWords = (db: DatabaseSync, words: string[], limit: number): Found[] =>
+  db
+    .prepare(
+      "SELECT ref, place, at, piece.text FROM words JOIN piece ON piece.id = words.rowid WHERE words MATCH ? ORDER BY words.rank LIMIT ?",
+    )
+    .all(words.map((word) => `"${word.replaceAll('"', "")}"*`).join(" AND "), limit) as unknown as Found[];
+
+function countsOf(db: DatabaseSync): Awaited<ReturnType<SearchIndex["counts"]>> {
   const count = (sql: string): number => (db.prepare(sql).get() as { n: number }).n;
   return {
-    documents: count("SELECT count(*) n FROM document"),
     pieces: count("SELECT count(*) n FROM piece"),
     vectors: count("SELECT count(*) n FROM piece WHERE vector = 1"),
   };
 }
-
-/** Loaded by the caller's wish only: the extension is optional. */
-export const extension: { path?: string } = {};
 
 interface Vectors {
   set(all: { id: number; vector: Float32Array }[]): void;
@@ -144,10 +136,9 @@ interface Vectors {
   near(vector: Float32Array, limit: number): Found[];
 }
 
-function vectorTable(db: DatabaseSync, { name, dimensions }: { name: string; dimensions: number }): Vectors | undefined {
-  if (extension.path === undefined) return undefined;
+function vectorTable(db: DatabaseSync, { name, dimensions, library }: Vectorial): Vectors {
   db.enableLoadExtension(true);
-  db.loadExtension(extension.path);
+  db.loadExtension(library);
   db.enableLoadExtension(false);
   const space = `${name} ${dimensions}`;
   const before = db.prepare("SELECT value FROM setting WHERE name = 'space'").get() as { value: string } | undefined;
@@ -155,6 +146,7 @@ function vectorTable(db: DatabaseSync, { name, dimensions }: { name: string; dim
     db.exec(`BEGIN; DROP TABLE IF EXISTS meaning; UPDATE piece SET vector = 0;
       CREATE VIRTUAL TABLE meaning USING vec0 (id INTEGER PRIMARY KEY, whole float[${dimensions}] distance_metric=cosine, signs bit[${dimensions}]);
       INSERT OR REPLACE INTO setting VALUES ('space', '${space.replaceAll("'", "''")}'); COMMIT`);
+  db.exec("DELETE FROM meaning WHERE id NOT IN (SELECT id FROM piece)"); // those of texts that went while there was no space
   const insert = db.prepare("INSERT OR REPLACE INTO meaning (id, whole, signs) VALUES (?, ?, vec_quantize_binary(?))");
   const mark = db.prepare("UPDATE piece SET vector = 1 WHERE id = ?");
   const near = db.prepare(`WITH coarse AS (SELECT id, whole FROM meaning WHERE signs MATCH vec_quantize_binary(?) AND k = ?)
@@ -162,10 +154,8 @@ function vectorTable(db: DatabaseSync, { name, dimensions }: { name: string; dim
   const bytes = (vector: Float32Array): Uint8Array => new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
   return {
     set(all) {
-      for (const { id, vector } of all) {
-        insert.run(BigInt(id), bytes(vector), bytes(vector));
-        mark.run(id);
-      }
+      // A text may have gone while its vector was made.
+      for (const { id, vector } of all) if (Number(mark.run(id).changes) > 0) insert.run(BigInt(id), bytes(vector), bytes(vector));
     },
     drop: (ref) => void db.prepare("DELETE FROM meaning WHERE id IN (SELECT id FROM piece WHERE ref = ?)").run(ref),
     near: (vector, limit) => near.all(bytes(vector), Math.min(4096, limit * COARSE), bytes(vector), limit) as unknown as Found[],

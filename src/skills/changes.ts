@@ -8,11 +8,11 @@ import { diffText } from "./diff.ts";
 import { StewardError } from "../std/error.ts";
 import { type Files, isText, textOf } from "./files.ts";
 import { type Maker, ownEntry } from "./history.ts";
-import { isIdentity, LONGEST, putIdentity, readOne } from "./identity.ts";
+import { isIdentity, LONGEST, putIdentity, readOne, refuseWaiting } from "./identity.ts";
 import { addSkill, removeSkill } from "./install.ts";
 import { looked, readFiles } from "./shelf.ts";
 import { MAIN, SKILL_NAME } from "./skill-text.ts";
-import { type Skill, skillsOf } from "./skills.ts";
+import { refuseUnseen, type Skill, skillsOf } from "./skills.ts";
 import { hasFiles } from "./state.ts";
 
 export interface Plan {
@@ -28,7 +28,7 @@ export interface Plan {
 
 /** Keys that the agent may propose: none of them widens a right, moves a limit of money or names a program, an address or a secret. */
 const SETTINGS = [
-  ...["model", "runtime.engine", "zone", "memory", "agents", "notifications", "heartbeat", "asks"],
+  ...["model", "runtime.engine", "memory", "agents", "notifications", "heartbeat", "asks"],
   ...["failover", "voice.hear", "voice.language", "voice.timeoutSeconds", "log.level"],
 ];
 const SKILL_FILE = /^skills\/([^/]+)\/(.+)$/;
@@ -36,7 +36,11 @@ const SKILL_FILE = /^skills\/([^/]+)\/(.+)$/;
 /** Throws invalid and denied, with what is wrong. */
 export async function plan(steward: Steward, who: Principal, { target: given, ...wish }: Proposal): Promise<Plan> {
   const target = given.trim().replace(/^(?:\.\/|workspace\/)/, "");
-  if (isIdentity(target)) return planned("identity", target, { before: (await readOne(steward, who, target)).text, ...wish });
+  if (isIdentity(target)) {
+    const now = await readOne(steward, who, target);
+    refuseWaiting(now);
+    return planned("identity", target, { before: now.text, ...wish });
+  }
   const file = SKILL_FILE.exec(target);
   if (file) return planSkill(steward, who, { target, name: file[1]!, path: file[2]!, wish });
   return planSetting(steward, who, target.replace(/^config(?:\.json)?[:.#]/, ""), wish);
@@ -73,8 +77,7 @@ interface SkillWish {
 async function planSkill(steward: Steward, who: Principal, { target, name, path, wish }: SkillWish): Promise<Plan> {
   if (!SKILL_NAME.test(name) || name.length > 64)
     throw new StewardError("invalid", `"${name}" is no name of a skill: a–z, 0–9 and single hyphens`);
-  const there = await ownSkill(steward, who, name);
-  const files = there ? (await readFiles(there.disk.folder)).files : (new Map() as Files);
+  const { there, files } = await ownSkill(steward, who, name);
   const file = files.get(path);
   if (file && !isText(file.bytes)) throw new StewardError("invalid", `${target} is no text`);
   const made = planned("skill", target, { before: file ? textOf(file.bytes) : "", ...wish });
@@ -82,16 +85,21 @@ async function planSkill(steward: Steward, who: Principal, { target, name, path,
     if (!there) throw new StewardError("not_found", `There is no skill ${name} of your own`);
     return made;
   }
-  const { problems, findings } = looked(name, withFile(files, path, made.after));
+  const { problems, findings } = await looked(name, withFile(files, path, made.after));
   if (problems.length > 0)
     throw new StewardError(findings.length > 0 ? "denied" : "invalid", `This can't be a skill: ${problems.slice(0, 5).join("; ")}`);
   return made;
 }
 
-/** In the place where the agent may change skills. */
-async function ownSkill(steward: Steward, who: Principal, name: string): Promise<Skill | undefined> {
+/** In the place where the agent may change skills. Throws conflict for what waits, or is being changed. */
+async function ownSkill(steward: Steward, who: Principal, name: string): Promise<{ there?: Skill; files: Files }> {
   const source = hasFiles(who) ? "workspace" : "person";
-  return (await skillsOf(steward, who)).find((one) => one.source === source && one.disk.name === name);
+  const there = (await skillsOf(steward, who)).find((one) => one.source === source && one.disk.name === name);
+  if (!there) return { files: new Map() };
+  refuseUnseen(there);
+  const { files, hash } = await readFiles(there.disk.folder);
+  if (hash !== there.disk.hash) throw new StewardError("conflict", `${name} is being changed`, { hint: "Try again." });
+  return { there, files };
 }
 
 function withFile(files: Files, path: string, text: string | undefined): Files {
@@ -140,9 +148,8 @@ export async function make(steward: Steward, who: Principal, { kind, target, bef
   if (kind === "identity" && isIdentity(target)) return putIdentity(steward, who, { name: target, text: after ?? "", before, maker });
   if (kind === "setting") return setSetting(steward, who, { key: target.slice("config:".length), text: after, maker });
   const [, name = "", path = ""] = SKILL_FILE.exec(target) ?? [];
-  const there = await ownSkill(steward, who, name);
+  const { there, files } = await ownSkill(steward, who, name);
   if (after === undefined && path === MAIN && there) return (await removeSkill(steward, who, there.id, maker)).undo;
-  const files = there ? (await readFiles(there.disk.folder)).files : (new Map() as Files);
   const source = hasFiles(who) ? ("workspace" as const) : ("person" as const);
   return (await addSkill(steward, who, { name, files: withFile(files, path, after) }, { replace: true, source, maker })).undo;
 }

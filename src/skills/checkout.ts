@@ -1,10 +1,11 @@
 // Fetches a skill by the git program: one commit into a bare repository of its own, read as an archive. No checkout, so no hook, filter, submodule or large-file program ever runs.
-import { execFile } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { lookup } from "node:dns/promises";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { isPublic, literal } from "../run/addresses.ts";
+import { killGroup } from "../run/kill-group.ts";
 import { messageOf, StewardError } from "../std/error.ts";
 import { unpack } from "./archive.ts";
 import { type Files, LIMITS } from "./files.ts";
@@ -71,25 +72,37 @@ function runGit(folder: string, at: string | undefined, words: string[]): Promis
     ...{ GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_TERMINAL_PROMPT: "0", GIT_ASKPASS: "false", SSH_ASKPASS: "false" },
     ...{ GIT_LFS_SKIP_SMUDGE: "1", GIT_OPTIONAL_LOCKS: "0", GIT_ATTR_NOSYSTEM: "1" },
   };
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  execFile(
-    "sh",
-    ["-c", script, "git", ...settings, ...words],
-    { cwd: folder, env, timeout: LONGEST_MS, killSignal: "SIGKILL", maxBuffer: LIMITS.allBytes * 2, encoding: "buffer" },
-    (error, stdout, stderr) => {
-      if (!error) return resolve(stdout);
-      if (error.code === 127)
-        return reject(
-          new StewardError("unavailable", "The program git is not on this machine", { hint: "Add a folder or an archive instead." }),
-        );
-      const said = stderr.toString("utf8").trim().split("\n").slice(-2).join(" ").slice(0, 300);
-      reject(
-        new StewardError(
-          "unavailable",
-          `git could not fetch it: ${said || (error.killed ? "it took too long or is too large" : error.message)}`,
-        ),
-      );
-    },
+  return outputOf(
+    spawn("sh", ["-c", script, "git", ...settings, ...words], { cwd: folder, env, detached: true, stdio: ["ignore", "pipe", "pipe"] }),
   );
-  return promise;
+}
+
+/** What it printed, once it and all that it started have ended: git alone leaves the program that fetches for it behind. */
+async function outputOf(child: ChildProcess): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const state = { size: 0, said: "", over: false };
+  const end = (): void => {
+    state.over = true;
+    killGroup(child.pid);
+  };
+  const timer = setTimeout(end, LONGEST_MS);
+  child.stderr!.on("data", (piece: Buffer) => void (state.said = (state.said + piece.toString()).slice(-2000)));
+  child.stdout!.on("data", (piece: Buffer) => {
+    pieces.push(piece);
+    if ((state.size += piece.byteLength) > LIMITS.allBytes * 2) end();
+  });
+  try {
+    const code = await new Promise<number>((resolve, reject) =>
+      child.once("error", reject).once("close", (status) => resolve(status ?? 255)),
+    );
+    if (code === 0 && !state.over) return Buffer.concat(pieces);
+    if (code === 127)
+      throw new StewardError("unavailable", "The program git is not on this machine", { hint: "Add a folder or an archive instead." });
+    const said = state.said.trim().split("\n").slice(-2).join(" ").slice(0, 300);
+    const why = state.over ? "it took too long or is too large" : said || `it ended with ${code}`;
+    throw new StewardError("unavailable", `git could not fetch it: ${why}`);
+  } finally {
+    clearTimeout(timer);
+    killGroup(child.pid);
+  }
 }

@@ -4,10 +4,11 @@ export interface DiffLine {
   kind: "same" | "out" | "in";
   text: string;
 }
-/** Lines that the exact comparison looks at on both sides together. */
-const MOST = 2_000_000;
+/** Pairs of lines that the exact comparison looks at. */
+export const MOST = 2_000_000;
 
-export function diffLines(before: string, after: string): DiffLine[] {
+/** `most`: less of that work, where many are compared for one answer. */
+export function diffLines(before: string, after: string, most = MOST): DiffLine[] {
   const [a, b] = [linesOf(before), linesOf(after)];
   let start = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) start++;
@@ -16,7 +17,7 @@ export function diffLines(before: string, after: string): DiffLine[] {
   const same = (text: string): DiffLine => ({ kind: "same", text });
   return [
     ...a.slice(0, start).map(same),
-    ...middle(a.slice(start, a.length - end), b.slice(start, b.length - end)),
+    ...middle(a.slice(start, a.length - end), b.slice(start, b.length - end), most),
     ...a.slice(a.length - end).map(same),
   ];
 }
@@ -24,10 +25,10 @@ export function diffLines(before: string, after: string): DiffLine[] {
 const linesOf = (text: string): string[] => (text === "" ? [] : text.replace(/\n$/, "").split("\n"));
 
 /** By the longest common subsequence. */
-function middle(a: string[], b: string[]): DiffLine[] {
+function middle(a: string[], b: string[], most: number): DiffLine[] {
   const out = (text: string): DiffLine => ({ kind: "out", text });
   const into = (text: string): DiffLine => ({ kind: "in", text });
-  if (a.length * b.length > MOST) return [...a.map(out), ...b.map(into)];
+  if (a.length * b.length > most) return [...a.map(out), ...b.map(into)];
   const width = b.length + 1;
   const table = new Uint16Array((a.length + 1) * width);
   for (let i = a.length - 1; i >= 0; i--)

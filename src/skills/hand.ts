@@ -1,8 +1,9 @@
 // Moves and writes of skills' folders. In the owner's workspace, where commands may plant links at any moment, the person's computer does it, which follows none; elsewhere the file system.
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { cp, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Principal } from "../core/types.ts";
 import type { Steward } from "../run/steward.ts";
+import { newId } from "../std/id.ts";
 
 interface Hand {
   write(path: string, bytes: Uint8Array, exec: boolean): Promise<void>;
@@ -33,7 +34,22 @@ const plain: Hand = {
   },
   async move(from, to) {
     await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-    await rename(from, to);
+    await rename(from, to).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EXDEV") throw error;
+      return copied(from, to);
+    });
   },
   remove: (path) => rm(path, { recursive: true, force: true }),
 };
+
+/** To another disk: whole before it has its name, and only then gone from where it was. */
+async function copied(from: string, to: string): Promise<void> {
+  const fresh = join(dirname(to), `.${newId("new")}`);
+  try {
+    await cp(from, fresh, { recursive: true, verbatimSymlinks: true });
+    await rename(fresh, to);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+  await rm(from, { recursive: true, force: true });
+}

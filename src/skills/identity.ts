@@ -11,8 +11,10 @@ import { inLane } from "../std/lanes.ts";
 import { FIRST } from "./first-texts.ts";
 import { type Maker, ownEntry } from "./history.ts";
 import { textOf } from "./files.ts";
-import { readPlain } from "./shelf.ts";
-import { byCommand, hasFiles, workspaceOf } from "./state.ts";
+import { byCommand, forgetLeft } from "./running.ts";
+import { lookAt, readPlain } from "./shelf.ts";
+import { skillsOf } from "./skills.ts";
+import { hasFiles, workspaceOf } from "./state.ts";
 
 export const LONGEST = 65_536;
 
@@ -20,8 +22,8 @@ interface Kept {
   text: string;
   by: Maker["by"] | "start";
   at: number;
-  /** By the system's clock: a file that is older was not written yet. */
-  wroteAt: number;
+  /** What the file said before, until this text is written over it. */
+  over?: string;
   /** A command changed the file, so that only the person's word makes it hold. */
   held?: boolean;
 }
@@ -37,6 +39,8 @@ export interface Identity {
   problem?: string;
 }
 export const BY_HAND: Maker = { session: "", turn: "", tool: "identity", by: "you" };
+/** Of what was not in force: taken back by its id only, never as the newest change. */
+const ASIDE: Maker = { ...BY_HAND, tool: "undo" };
 
 const key = (person: string, name: string): string => `p/${person}/identity/${name}`;
 const inOwnLane = <T>(steward: Steward, person: string, work: () => Promise<T>): Promise<T> => inLane(steward.lanes, `own/${person}`, work);
@@ -70,21 +74,21 @@ const shown = (name: IdentityName, kept: Kept | undefined, more: Pick<Identity, 
 /** What the owner's file says now, against what holds. A change by hand holds at once, and stands in the history. */
 async function look(steward: Steward, who: Principal, name: IdentityName): Promise<Identity> {
   const kept = (await steward.store.get(key(who.person, name))) as Kept | undefined;
-  const file = await readFileOf(steward, name).catch((error: unknown) => ({ problem: messageOf(error) }));
+  const file = readNow(steward, name);
   if (file === undefined) return shown(name, kept); // it comes back at the next start
-  if ("problem" in file) return shown(name, kept ?? { text: "", by: "start", at: 0, wroteAt: 0 }, { problem: file.problem });
+  if ("problem" in file) return shown(name, kept ?? { text: "", by: "start", at: 0 }, { problem: file.problem });
+  if (kept?.over !== undefined) {
+    await written(steward, who, name, kept.over === file.text ? kept.text : undefined); // stopped before it was, or right after
+    if (kept.over === file.text) return shown(name, kept);
+  }
   if (kept?.text === file.text) return shown(name, kept);
   if (kept?.held) return shown(name, kept, { waits: file.text });
-  if (kept && file.changedAt < kept.wroteAt) {
-    await writeFileOf(steward, name, kept.text); // stopped before it was written
-    return shown(name, kept);
-  }
-  if (kept && byCommand(steward, who.person, file.changedAt)) {
+  if (kept && (await byCommand(steward, who.person, file.changedAt))) {
     await steward.store.commit({ merge: { [key(who.person, name)]: { held: true } } });
     steward.log("warning", "A command changed an identity file; it waits for the owner", { name });
     return shown(name, kept, { waits: file.text });
   }
-  const next: Kept = { text: file.text, by: file.text === FIRST[name] ? "start" : "you", at: steward.now(), wroteAt: 0 };
+  const next: Kept = { text: file.text, by: file.text === FIRST[name] ? "start" : "you", at: steward.now() };
   await keep(steward, who, { name, next, before: kept?.text, maker: BY_HAND });
   return shown(name, next);
 }
@@ -94,13 +98,25 @@ interface Keeping {
   next: Kept;
   before: string | undefined;
   maker: Maker;
+  /** What waited in the file, and goes. */
+  waits?: string | undefined;
 }
 
 /** The document and its place in the history, in one commit. Returns the id for undo. */
-async function keep(steward: Steward, who: Principal, { name, next, before, maker }: Keeping): Promise<string> {
+async function keep(steward: Steward, who: Principal, { name, next, before, maker, waits }: Keeping): Promise<string> {
   const isNews = before !== undefined && before !== next.text;
+  const aside =
+    waits === undefined || waits === next.text
+      ? undefined
+      : ownEntry(steward, who, {
+          target: name,
+          before: waits,
+          after: next.text,
+          summary: `Set aside what waited in ${name}`,
+          maker: ASIDE,
+        });
   const { id, put } = ownEntry(steward, who, { target: name, before: before ?? "", after: next.text, summary: `Changed ${name}`, maker });
-  await steward.store.commit({ put: { [key(who.person, name)]: next, ...(isNews ? put : {}) } });
+  await steward.store.commit({ put: { [key(who.person, name)]: next, ...aside?.put, ...(isNews ? put : {}) } });
   return isNews ? id : "";
 }
 
@@ -122,10 +138,22 @@ export async function putIdentity(
       : shown(name, (await steward.store.get(key(who.person, name))) as Kept | undefined);
     if (before !== undefined && before !== now.text)
       throw new StewardError("conflict", `${name} was changed meanwhile`, { hint: "Look at it again, then decide." });
-    const next: Kept = { text, by: maker.by, at: steward.now(), wroteAt: Date.now() };
-    const id = await keep(steward, who, { name, next, before: now.text, maker });
-    if (hasFiles(who)) await writeFileOf(steward, name, text);
+    if (maker.by === "agent") refuseWaiting(now);
+    const next: Kept = { text, by: maker.by, at: steward.now() };
+    if (!hasFiles(who)) return keep(steward, who, { name, next, before: now.text, maker });
+    const over = now.problem === undefined ? { over: now.waits ?? now.text } : {};
+    const id = await keep(steward, who, { name, next: { ...next, ...over }, before: now.text, maker, waits: now.waits });
+    await written(steward, who, name, text);
     return id;
+  });
+}
+
+/** What waits, or can't be read, is settled by the person before an agent writes over it. */
+export function refuseWaiting({ name, waits, problem }: Identity): void {
+  if (problem !== undefined) throw new StewardError("conflict", `${name} can't be read, so it is not written over: ${problem}`);
+  if (waits === undefined) return;
+  throw new StewardError("conflict", `${name} was changed by a command and waits for the person`, {
+    hint: "They settle it on the page Identity, or with steward identity accept or restore.",
   });
 }
 
@@ -149,17 +177,34 @@ export async function makeIdentity(steward: Steward): Promise<void> {
       if ((await lstat(join(workspaceOf(steward), name)).catch(() => undefined)) !== undefined)
         return void (await look(steward, who, name));
       const kept = (await steward.store.get(key(who.person, name))) as Kept | undefined;
-      const next: Kept = { text: FIRST[name], by: "start", at: steward.now(), ...kept, wroteAt: Date.now() };
+      const next: Kept = { text: FIRST[name], by: "start", at: steward.now(), ...kept };
       await steward.store.commit({ put: { [key(who.person, name)]: next } });
       await writeFileOf(steward, name, next.text);
     }).catch((error: unknown) => steward.log("warning", `${name} could not be made`, { error: messageOf(error) }));
+  await forgetLeft(steward, () => skillsOf(steward, who)).catch((error: unknown) =>
+    steward.log("warning", "What a killed command left could not be looked at", { error: messageOf(error) }),
+  );
 }
 
-async function readFileOf(steward: Steward, name: IdentityName): Promise<{ text: string; changedAt: number } | undefined> {
+function readNow(steward: Steward, name: IdentityName): ReturnType<typeof readFileOf> | { problem: string } {
+  try {
+    return readFileOf(steward, name);
+  } catch (error) {
+    return { problem: messageOf(error) };
+  }
+}
+
+function readFileOf(steward: Steward, name: IdentityName): { text: string; changedAt: number } | undefined {
   const path = join(workspaceOf(steward), name);
-  const info = await lstat(path).catch(() => undefined);
+  const info = lookAt(path);
   if (!info) return undefined;
-  return { text: textOf(await readPlain(path, LONGEST)), changedAt: info.ctimeMs };
+  return { text: textOf(readPlain(path, LONGEST)), changedAt: info.ctimeMs };
+}
+
+/** Once the text is in the file, what the file said before is not told from a change any more. */
+async function written(steward: Steward, who: Principal, name: IdentityName, text: string | undefined): Promise<void> {
+  if (text !== undefined) await writeFileOf(steward, name, text);
+  await steward.store.commit({ merge: { [key(who.person, name)]: { over: null } } });
 }
 
 /** Replaces a name, never what a link of that name leads to. */

@@ -8,9 +8,9 @@ import { inLane } from "../std/lanes.ts";
 import type { Files } from "./files.ts";
 import { handOn } from "./hand.ts";
 import { BY_HAND } from "./identity.ts";
-import { looked } from "./shelf.ts";
+import { isTaken, looked } from "./shelf.ts";
 import { MAIN, readSkillText, SKILL_NAME, skillFile } from "./skill-text.ts";
-import { accepting, docKey, folderOf, listSkills, type Skill, type SkillDoc, skillsOf, winner } from "./skills.ts";
+import { accepting, docKey, folderOf, listSkills, refuseUnseen, type Skill, type SkillDoc, skillsOf, winner } from "./skills.ts";
 import { textOf } from "./files.ts";
 import { hasFiles } from "./state.ts";
 import { type Maker, ownEntry } from "./history.ts";
@@ -54,7 +54,7 @@ function nameAt(files: Files, root: string): string {
 }
 
 /** What is wrong with it; nothing when it could be added. */
-export const checkSkill = ({ name, files }: Choice): string[] => looked(name, files).problems;
+export const checkSkill = async ({ name, files }: Choice): Promise<string[]> => (await looked(name, files)).problems;
 
 interface Adding {
   from?: string;
@@ -71,7 +71,7 @@ const BY_PERSON: Maker = { ...BY_HAND, tool: "skills" };
 export async function addSkill(steward: Steward, who: Principal, { name, files }: Choice, how: Adding = {}): Promise<Added> {
   const { from, replace = false, enabled = true, source = "person", maker = BY_PERSON } = how;
   if (who.role === "guest") throw new StewardError("denied", "A guest has the skills that are there, and adds none");
-  const found = looked(name, files);
+  const found = await looked(name, files);
   const [problem] = found.problems;
   if (problem !== undefined)
     throw new StewardError(
@@ -87,6 +87,11 @@ export async function addSkill(steward: Steward, who: Principal, { name, files }
     const same = before.find((one) => one.source === source && one.disk.name === name);
     if (same && !replace)
       throw new StewardError("conflict", `There is a skill ${name} already`, { hint: "--replace puts this one in its place." });
+    if (same && maker.by === "agent") refuseUnseen(same);
+    if (!same && isTaken(join(folder, name)))
+      throw new StewardError("conflict", `There is something of the name ${name} already that is no skill`, {
+        hint: "Move it away first.",
+      });
     refuseMore(before.filter((one) => one.source === source && one !== same));
     const hand = await handOn(steward, who, source);
     const fresh = join(folder, `.${newId("new")}`);
@@ -171,12 +176,13 @@ export async function removeSkill(
       throw new StewardError("denied", `${skill.disk.name} comes with Steward`, {
         hint: "It can be turned off: steward skills disable NAME",
       });
+    if (maker.by === "agent") refuseUnseen(skill);
     const summary = `Removed the skill ${skill.disk.name}`;
     return { name: skill.disk.name, undo: await setAside(steward, who, skill, { summary, maker }) };
   });
 }
 
-/** Journaled before it is moved; what was stopped between is still there and can be removed again. */
+/** Journaled before it is moved; what was stopped between, or can't be moved, is still there, off and waiting, and can be removed again. */
 async function setAside(
   steward: Steward,
   who: Principal,
@@ -186,8 +192,11 @@ async function setAside(
   const id = newId("und");
   const before = { kept: id, ...(doc ? { doc } : {}) };
   const { put } = ownEntry(steward, who, { id, target: `skill:${source}:${disk.name}`, before, summary, maker });
-  await steward.store.commit({ put, drop: [docKey(who.person, source, disk.name)] });
+  const own = docKey(who.person, source, disk.name);
+  const off: SkillDoc = { ...(doc ?? { by: "you", ...accepting(disk), at: steward.now() }), enabled: false, held: true };
+  await steward.store.commit({ put: { ...put, [own]: off } });
   await (await handOn(steward, who, source)).move(disk.folder, join(steward.home, "kept", id, disk.name));
+  await steward.store.commit({ drop: [own] });
   return id;
 }
 
@@ -201,19 +210,19 @@ export async function restoreSkill(steward: Steward, who: Principal, target: str
     if (there) await setAside(steward, who, there, { summary: `Set the skill ${name} aside`, maker: { ...BY_PERSON, tool: "undo" } });
     const { kept, doc } = (before ?? {}) as { kept?: string; doc?: SkillDoc };
     if (kept === undefined || !/^und_\w+$/.test(kept)) return;
-    await (await handOn(steward, who, source)).move(join(steward.home, "kept", kept, name), join(folder, name));
     if (doc) await steward.store.commit({ put: { [docKey(who.person, source, name)]: doc } });
+    await (await handOn(steward, who, source)).move(join(steward.home, "kept", kept, name), join(folder, name));
   });
 }
 
 /** One to begin with: for the owner in the workspace, where it can be edited, for others in the folder of their skills. */
-export function newSkill(
+export async function newSkill(
   steward: Steward,
   who: Principal,
   { name, description, body }: { name: string; description: string; body: string },
 ): Promise<Added> {
   const text = skillFile({ name, description, body });
-  const { problems } = readSkillText(text, name);
+  const { problems } = await readSkillText(text, name);
   if (problems.length > 0) throw new StewardError("invalid", problems.join("; "));
   const files: Files = new Map([[MAIN, { bytes: new TextEncoder().encode(text), exec: false }]]);
   return addSkill(steward, who, { name, files }, { source: hasFiles(who) ? "workspace" : "person" });

@@ -7,11 +7,11 @@ import { StewardError } from "../std/error.ts";
 import { clip, visible } from "../std/text.ts";
 import { make, plan, setSetting } from "./changes.ts";
 import { said } from "./first-texts.ts";
-import { BY_HAND, type Identity, isIdentity, putIdentity, readIdentity } from "./identity.ts";
+import { BY_HAND, type Identity, isIdentity, putIdentity, readIdentity, readOne } from "./identity.ts";
 import { restoreSkill } from "./install.ts";
 import { mustAsk, needsOf, scopeOf } from "./needs.ts";
 import { skillLines, skillsOf, useSkill } from "./skills.ts";
-import { duringCommand } from "./state.ts";
+import { allEnded, duringCommand } from "./running.ts";
 
 /** Characters of each file that a request holds. What a heartbeat does is no part of it. */
 const ROOM = { "SOUL.md": 4000, "USER.md": 6000, "MEMORY.md": 8000, "TOOLS.md": 4000 };
@@ -44,11 +44,13 @@ export function openOwn(steward: () => Steward, { bundled }: { bundled: string }
         ...(waits.length === 0 ? [] : [{ name: "waiting", text: `${WAITING}: ${waits.slice(0, 10).join(", ")}` }]),
       ];
     },
+    holds: async (who, name) => (await readOne(steward(), who, name)).text,
     during: (who, computer, work) => duringCommand(steward(), { who, computer, look: () => look(who) }, work),
     needs: (wish) => needsOf(steward(), wish),
     change: (scope, call, how) => change(steward(), scope, { call, ...how }),
     skill: (who, name, file) => useSkill(steward(), who, name, file),
     restore: (who, one) => restore(steward(), who, one),
+    close: () => allEnded(steward()),
   };
 }
 

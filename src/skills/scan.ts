@@ -66,7 +66,7 @@ const RULES: [Finding["rule"], RegExp][] = [
 ];
 const MOST = 20;
 /** Bytes and lines of text in all files: more takes too long to look through. */
-const MOST_TEXT = 500_000;
+export const MOST_TEXT = 500_000;
 const MOST_LINES = 30_000;
 const [PIECE, OVERLAP] = [4000, 700];
 

@@ -3,7 +3,7 @@ import { toMessages } from "../core/history.ts";
 import type { Message } from "../core/ports.ts";
 import type { FilePart, Principal } from "../core/types.ts";
 import { choiceOf } from "../run/choice.ts";
-import { readWindow, sections, turnKey, type TurnState } from "../run/context.ts";
+import { allowanceOf, readWindow, sections, turnKey, type TurnState } from "../run/context.ts";
 import { sizeOf } from "../run/finding.ts";
 import { memoryFor } from "../run/json-memory.ts";
 import { sessionDoc } from "../run/sessions.ts";
@@ -35,7 +35,7 @@ export async function sent(steward: Steward, who: Principal, session?: string): 
   const windowFrom = log[0]?.at ?? steward.now();
   const helper = doc?.parent !== undefined;
   const memory = await memoryFor(steward, who, { session: session ?? "", windowFrom });
-  const instructions = await sections(steward, who, { model, windowFrom, memory, helper });
+  const instructions = await sections(steward, who, { session: session ?? "", model, windowFrom, memory, helper });
   const tools = (await offered(steward, { helper, memory: memory !== undefined, who }))
     .map(specOf)
     .map((spec) => ({ name: spec.name, tokens: sizeOf(spec) }));
@@ -57,7 +57,7 @@ export async function sent(steward: Steward, who: Principal, session?: string): 
       tokens: files.reduce((all, { mime }) => all + (mime.startsWith("image/") ? PICTURE : 30), 0),
     },
   ];
-  return { engine, model, parts, tools, tokens: sum(parts), window: steward.settings.config().limits.windowTokens };
+  return { engine, model, parts, tools, tokens: sum(parts), window: await allowanceOf(steward, model) };
 }
 
 const sum = (all: { tokens: number }[]): number => all.reduce((total, one) => total + one.tokens, 0);

@@ -1,5 +1,4 @@
 // SKILL.md: its head of exactly six keys, and the text below it. What the text may say is scan.ts's, where it lies shelf.ts's.
-import { parseDocument } from "yaml";
 import { messageOf } from "../std/error.ts";
 import { visible } from "../std/text.ts";
 
@@ -28,11 +27,11 @@ const LONGEST_HEAD = 16_384;
 export const LONGEST_BODY = 100_000;
 
 /** `folder`: the name of the folder that it lies in, which must be the skill's. */
-export function readSkillText(text: string, folder: string): ReadSkill {
+export async function readSkillText(text: string, folder: string): Promise<ReadSkill> {
   const head = HEAD.exec(text);
   if (!head) return wrong('it must begin with a head: "---", its keys, "---"');
   if (head[1]!.length > LONGEST_HEAD) return wrong(`its head is longer than ${LONGEST_HEAD} characters`);
-  const parsed = parsedHead(head[1]!);
+  const parsed = await parsedHead(head[1]!);
   if (typeof parsed === "string") return wrong(parsed);
   const body = text.slice(head[0].length);
   const problems = [
@@ -44,7 +43,8 @@ export function readSkillText(text: string, folder: string): ReadSkill {
 
 const wrong = (...problems: string[]): ReadSkill => ({ problems: problems.map((one) => `${MAIN}: ${one}`) });
 
-function parsedHead(head: string): Record<string, unknown> | string {
+async function parsedHead(head: string): Promise<Record<string, unknown> | string> {
+  const { parseDocument } = await import("yaml");
   try {
     const document = parseDocument(head, { schema: "core", uniqueKeys: true, logLevel: "silent" });
     const [error] = document.errors;

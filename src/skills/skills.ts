@@ -8,9 +8,11 @@ import { messageOf, StewardError } from "../std/error.ts";
 import { inLane } from "../std/lanes.ts";
 import { oneLine } from "../std/text.ts";
 import { type Files, isText, textOf } from "./files.ts";
+import { MOST_TEXT } from "./scan.ts";
 import { type OnDisk, readFiles, readShelf } from "./shelf.ts";
+import { byCommand } from "./running.ts";
 import { firstSentence, MAIN } from "./skill-text.ts";
-import { byCommand, hasFiles, personFolder, stateOf, workspaceOf } from "./state.ts";
+import { hasFiles, personFolder, stateOf, workspaceOf } from "./state.ts";
 
 /** The first wins when two have one name and both were accepted. */
 export const SOURCES = ["workspace", "person", "bundled"] as const;
@@ -63,7 +65,10 @@ export async function listSkills(steward: Steward, who: Principal): Promise<Skil
       : source === "bundled"
         ? await (state.bundled ??= readShelf(state.shelf, folder))
         : await readShelf(state.shelf, folder);
-    for (const disk of there) found.push(await judged(steward, who, { source, disk, doc: docs.get(`${source}/${disk.name}`) }));
+    for (const disk of there) {
+      const one = await judged(steward, who, { source, disk, doc: docs.get(`${source}/${disk.name}`) });
+      if (!disk.bare) found.push(one);
+    }
   }
   for (const skill of found) skill.hidden = winner(found, skill.disk.name) !== skill;
   return found.sort((a, b) => a.disk.name.localeCompare(b.disk.name));
@@ -82,7 +87,8 @@ interface Found {
   doc: SkillDoc | undefined;
 }
 
-async function judged(steward: Steward, who: Principal, { source, disk, doc }: Found): Promise<Skill> {
+async function judged(steward: Steward, who: Principal, { source, disk, doc: known }: Found): Promise<Skill> {
+  const doc = await withHold(steward, who, { source, disk, doc: known });
   const made = (state: SkillState, now = doc): Skill => ({
     ...{ id: `${source}:${disk.name}`, source, state, hidden: false, disk },
     ...(now ? { doc: now } : {}),
@@ -93,14 +99,26 @@ async function judged(steward: Steward, who: Principal, { source, disk, doc }: F
   if (doc && doc.hash === disk.hash && !doc.held) return made(doc.enabled ? "enabled" : "disabled");
   const waiting = doc?.hash ? "changed" : "new";
   if (source === "person" || doc?.held) return made(waiting);
-  if (byCommand(steward, who.person, disk.changedAt)) {
-    const held: SkillDoc = { ...(doc ?? { enabled: true, hash: "", marks: {}, main: "", by: "agent", at: steward.now() }), held: true };
-    await steward.store.commit({ put: { [docKey(who.person, source, disk.name)]: held } });
-    return made(waiting, held);
-  }
   const own: SkillDoc = { enabled: true, ...doc, ...accepting(disk), by: await authorOf(steward, who, disk), at: steward.now() };
   await steward.store.commit({ put: { [docKey(who.person, source, disk.name)]: own } });
   return made(own.enabled ? "enabled" : "disabled", own);
+}
+
+/** What a command changed is held also while it is no skill or can't be used, so that making it one does not make it hold. */
+async function withHold(steward: Steward, who: Principal, { source, disk, doc }: Found): Promise<SkillDoc | undefined> {
+  if (source !== "workspace" || doc?.held || (doc && doc.hash === disk.hash)) return doc;
+  if (!(await byCommand(steward, who.person, disk.changedAt))) return doc;
+  const held: SkillDoc = { ...(doc ?? { enabled: true, hash: "", marks: {}, main: "", by: "agent", at: steward.now() }), held: true };
+  await steward.store.commit({ put: { [docKey(who.person, source, disk.name)]: held } });
+  return held;
+}
+
+/** What waits is looked at by the person, before an agent changes anything of it: that would make the rest hold too. */
+export function refuseUnseen({ source, disk, doc }: Skill): void {
+  if (!doc?.held && (source !== "person" || doc?.hash === disk.hash)) return;
+  throw new StewardError("conflict", `The skill ${disk.name} was changed and waits for the person`, {
+    hint: "They look at it and turn it on, or remove it, on the page Skills, or with steward skills show, enable and remove.",
+  });
 }
 
 export const accepting = ({ hash, marks, main }: OnDisk): Pick<SkillDoc, "hash" | "marks" | "main"> => ({ hash, marks, main });
@@ -157,6 +175,19 @@ export async function useSkill(steward: Steward, who: Principal, name: string, f
     ...(others.length > 0 ? { files: others, ...(await lent(steward, who, skill, files)) } : {}),
     ...(allowed ? { tools: allowed } : {}),
   };
+}
+
+/** Its files beside SKILL.md that are text, by path, as far as they are looked through: what a person turns on is what they can read. */
+export async function textsOf({ disk }: Skill): Promise<Record<string, string>> {
+  if (disk.hash === "") return {}; // it can't be read, so it can't be turned on
+  const { files, hash } = await readFiles(disk.folder);
+  if (hash !== disk.hash) throw new StewardError("conflict", `${disk.name} is being changed`, { hint: "Try again." });
+  const room = { left: MOST_TEXT };
+  return Object.fromEntries(
+    [...files]
+      .filter(([path, { bytes }]) => path !== MAIN && isText(bytes) && (room.left -= bytes.byteLength) >= 0)
+      .map(([path, { bytes }]) => [path, textOf(bytes)]),
+  );
 }
 
 function missing(on: Skill[], name: string): StewardError {

@@ -1,6 +1,9 @@
 // Sortable, prefixed ids: `msg_0lq3…`. Sort order is creation order within one process.
 const last = { at: 0 };
 
+/** Whether an id was made with this prefix. */
+export const isOf = (prefix: string, id: string): boolean => id.startsWith(`${prefix}_`);
+
 export function newId(prefix: string): string {
   last.at = Math.max(last.at + 1, Date.now() * 1000);
   return `${prefix}_${last.at.toString(36).padStart(11, "0")}${randomText(5)}`;

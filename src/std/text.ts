@@ -35,5 +35,12 @@ export function bytes(count: number): string {
   return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1).replace(/\.0$/, "")} ${units[step]}`;
 }
 
-/** A rough token count, four characters to a token. Good enough for windows; never for bills. */
-export const tokens = (text: string): number => Math.ceil(text.length / 4);
+/** A rough token count: four characters of ASCII to a token, two of Latin, Greek, Cyrillic, Hebrew or Arabic letters, each of the rest. Good enough for windows; never for bills. */
+export function tokens(text: string): number {
+  let quarters = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    quarters += code < 0x80 ? 1 : code < 0x900 ? 2 : 4;
+  }
+  return Math.ceil(quarters / 4);
+}

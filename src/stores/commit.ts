@@ -1,24 +1,26 @@
 // One commit as steps of SQL: what is checked, locked, read and written, in which order. Knows no dialect and no connection.
-import type { Event, Stored } from "../core/events.ts";
+import { type Event, spoken, type Stored } from "../core/events.ts";
 import type { Commit, NewJob, Notice } from "../core/store.ts";
 import { StewardError } from "../std/error.ts";
 import { FIRST_LINK, link } from "./audit.ts";
 import type { Row, Sql, Statement, Steps, Value } from "./sql.ts";
-import { spoken, wordsOf } from "./words.ts";
+import { wordsOf } from "./words.ts";
 
 const ONCE = "INSERT INTO once (key, at) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING key";
+const SPENT = "DELETE FROM once WHERE key >= $1 AND key < $2 AND at < $3";
 const PUT = "INSERT INTO docs (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 const HOLD = "INSERT INTO docs (key, value) VALUES ($1, '{}') ON CONFLICT (key) DO UPDATE SET value = docs.value RETURNING value";
 const HEAD = `INSERT INTO heads (session, seq, person, chain) VALUES ($1, $2, '', '${FIRST_LINK}') ON CONFLICT (session) DO UPDATE SET seq = heads.seq + $2 RETURNING seq, person, chain`;
 
 /** Undefined when `once` was used before. Rows are locked in one order (job, documents, heads; each by key), so that commits seldom deadlock. */
 export function* apply(change: Commit, at: number, words: Sql["words"]): Steps<Stored[] | undefined> {
-  const { once, lease, put = {}, merge = {}, add = {} } = change;
+  const { once, spent, lease, put = {}, merge = {}, add = {} } = change;
   if (once !== undefined && (yield [[ONCE, once, at]])[0]?.length === 0) return undefined;
   const held = [...new Set([...Object.keys(merge), ...Object.keys(add)])].sort();
   const logs = Map.groupBy(change.events ?? [], ({ session }) => session);
   const first: Statement[] = (change.erase ?? []).flatMap((session) => erase(session, words));
   if (lease) first.push(settle(lease, at));
+  if (change.sooner) first.push(hurry(change.sooner));
   for (const key of Object.keys(put).sort()) first.push([PUT, key, json(put[key], key)]);
   const rest = first.length;
   for (const key of held) first.push([HOLD, key]);
@@ -32,6 +34,7 @@ export function* apply(change: Commit, at: number, words: Sql["words"]): Steps<S
     return [PUT, key, json(changed(key, before, { merge: merge[key], add: add[key] }), key)];
   });
   for (const key of change.drop ?? []) then.push(["DELETE FROM docs WHERE key = $1", key]);
+  if (spent) then.push([SPENT, spent.prefix, `${spent.prefix}\u{10ffff}`, Math.floor(spent.before)]);
   for (const job of change.jobs ?? []) then.push(enqueue(job, at));
   const heads = new Map([...logs.keys()].sort().map((session, n) => [session, rows[rest + held.length + n]?.[0] ?? {}]));
   const stored = append(change.events ?? [], { heads, at, words, then });
@@ -86,6 +89,11 @@ function settle({ job, epoch, then }: NonNullable<Commit["lease"]>, at: number):
   return [`UPDATE jobs SET running = NULL, until = 0, run_at = $3 ${mine}`, job, epoch, Math.ceil(then.retryAt)];
 }
 
+const hurry = ({ by, but }: NonNullable<Commit["sooner"]>): Statement => [
+  `UPDATE jobs SET run_at = $1 WHERE run_at > $1 ${but.map((_, n) => `AND kind <> $${n + 2}`).join(" ")}`,
+  ...[Math.ceil(by), ...but],
+];
+
 const enqueue = ({ id, kind, lane, runAt, data }: NewJob, at: number): Statement => [
   "INSERT INTO jobs (id, kind, lane, run_at, data) VALUES ($1, $2, $3, $4, $5)",
   ...[id, kind, lane, Math.ceil(runAt ?? at), json(data ?? null, id)],
@@ -98,25 +106,30 @@ function changed(
 ) {
   if (typeof before !== "object" || before === null || Array.isArray(before))
     throw new StewardError("invalid", `Document ${key} has no fields to change`);
-  const fields = new Map<string, unknown>(Object.entries(before));
+  const fields = before as Record<string, unknown>; // just parsed, so nobody else's
   for (const [name, value] of Object.entries(merge)) {
-    if (value === null) fields.delete(name);
-    else if (value !== undefined) fields.set(name, value);
+    if (value === null) delete fields[name];
+    else if (value !== undefined) setField(fields, name, value);
   }
   for (const [name, value] of Object.entries(add)) {
-    const held = fields.get(name) ?? 0;
+    const held = (Object.hasOwn(fields, name) ? fields[name] : undefined) ?? 0;
     const sum = typeof held === "number" ? held + value : Number.NaN;
     if (!Number.isFinite(sum)) throw new StewardError("invalid", `Field ${name} of document ${key} is not a number`);
-    fields.set(name, sum);
+    setField(fields, name, sum);
   }
-  return Object.fromEntries(fields);
+  return fields;
 }
 
-export function noticesOf({ erase: erased = [], jobs = [], lease }: Commit, stored: Stored[]): Notice[] {
+function setField(fields: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === "__proto__") Object.defineProperty(fields, name, { value, writable: true, enumerable: true, configurable: true });
+  else fields[name] = value;
+}
+
+export function noticesOf({ erase: erased = [], jobs = [], sooner, lease }: Commit, stored: Stored[]): Notice[] {
   const newest = new Map<string, number>(erased.map((session) => [session, 0]));
   for (const { session, seq } of stored) newest.set(session, seq);
   const notices: Notice[] = Array.from(newest, ([session, seq]) => ({ session, seq }));
-  if (jobs.length === 0 && !(typeof lease?.then === "object" && "retryAt" in lease.then)) return notices;
+  if (jobs.length === 0 && !sooner && !(typeof lease?.then === "object" && "retryAt" in lease.then)) return notices;
   return [{ ...notices[0], jobs: true }, ...notices.slice(1)];
 }
 

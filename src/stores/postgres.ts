@@ -1,9 +1,11 @@
 // Many processes, one database. What several dialects share is in sql.ts; how processes hear of one another is in postgres-bell.ts.
 import pg from "pg";
+import type { SharedIndexes } from "../core/search-index.ts";
 import type { Notice } from "../core/store.ts";
 import { StewardError } from "../std/error.ts";
 import { type Log, noLog } from "../std/log.ts";
 import { openExchange } from "./postgres-bell.ts";
+import { forgetSaid, INDEX_TABLES, sharedIndexes } from "./postgres-index.ts";
 import { type AuditedStore, FREE_LEASES, migrations, type Row, type Sql, type Statement, type Steps, sqlStore, tooNew } from "./sql.ts";
 
 export interface PostgresOptions {
@@ -16,15 +18,18 @@ export interface PostgresOptions {
   schema?: string;
 }
 
-const MIGRATIONS = migrations({
-  key: 'TEXT COLLATE "C"',
-  serial: "BIGSERIAL PRIMARY KEY",
-  words: [
-    'CREATE TABLE texts (id BIGSERIAL PRIMARY KEY, session TEXT COLLATE "C" NOT NULL, seq BIGINT NOT NULL, person TEXT COLLATE "C" NOT NULL, tokens TSVECTOR NOT NULL)',
-    "CREATE INDEX texts_session ON texts (session)",
-    "CREATE INDEX texts_tokens ON texts USING gin (tokens)",
-  ],
-});
+const MIGRATIONS = [
+  ...migrations({
+    key: 'TEXT COLLATE "C"',
+    serial: "BIGSERIAL PRIMARY KEY",
+    words: [
+      'CREATE TABLE texts (id BIGSERIAL PRIMARY KEY, session TEXT COLLATE "C" NOT NULL, seq BIGINT NOT NULL, person TEXT COLLATE "C" NOT NULL, tokens TSVECTOR NOT NULL)',
+      "CREATE INDEX texts_session ON texts (session)",
+      "CREATE INDEX texts_tokens ON texts USING gin (tokens)",
+    ],
+  }),
+  INDEX_TABLES,
+];
 
 const WORDS: Sql["words"] = {
   learn: ({ session, seq, person }, words) => [
@@ -36,16 +41,18 @@ const WORDS: Sql["words"] = {
       words.join(" "),
     ],
   ],
-  forget: (session) => [["DELETE FROM texts WHERE session = $1", session]],
+  forget: (session) => [["DELETE FROM texts WHERE session = $1", session], ...forgetSaid(session)],
   find: "SELECT session, seq, at, body FROM texts JOIN events USING (session, seq) WHERE tokens @@ $1::tsquery AND person = $2 ORDER BY id DESC LIMIT $3",
   pattern: (words) => words.map((word) => `'${word}':*`).join(" & "),
 };
+
+export type PostgresStore = AuditedStore & { shared: SharedIndexes };
 
 /** Throws `unavailable` when the database can't be reached, `conflict` when a newer Steward made it. */
 export async function postgres(
   url: string,
   { now, exclusive = false, log = noLog, schema = "steward" }: PostgresOptions = {},
-): Promise<AuditedStore> {
+): Promise<PostgresStore> {
   if (!/^[a-z_][a-z0-9_]*$/.test(schema)) throw new StewardError("invalid", `${schema} can't be the name of a schema`);
   const config: pg.PoolConfig = {
     connectionString: url,
@@ -72,7 +79,10 @@ export async function postgres(
     const exchange = await guard(() => openExchange({ config, channel: schema, log }));
     const closing: { done?: Promise<void> } = {};
     const open = <T>(work: () => Promise<T>): Promise<T> => (closing.done ? Promise.reject(closed()) : guard(work));
-    return sqlStore(
+    const shared = await guard(() =>
+      sharedIndexes({ each: (work) => open(() => run.each(work)), transaction: (work) => open(() => run.transaction(work)) }, schema),
+    );
+    const store = sqlStore(
       {
         bell: exchange.bell,
         words: WORDS,
@@ -90,6 +100,7 @@ export async function postgres(
       },
       clock,
     );
+    return { ...store, shared };
   } catch (error) {
     await pool.end();
     throw error;

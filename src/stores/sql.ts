@@ -1,11 +1,11 @@
 // The store in the SQL that SQLite and Postgres share. A driver brings transactions, notices to other processes and its full-text statements.
-import type { Event, LiveEvent, Stored } from "../core/events.ts";
+import { type Event, type LiveEvent, spoken, type Stored } from "../core/events.ts";
 import type { Job, Notice, Store } from "../core/store.ts";
 import { StewardError } from "../std/error.ts";
 import { broken, type Broken } from "./audit.ts";
 import type { Bell } from "./bell.ts";
 import { apply, noticesOf, parse } from "./commit.ts";
-import { spoken, wordsOf } from "./words.ts";
+import { wordsOf } from "./words.ts";
 
 export type Value = string | number | null;
 export type Row = Record<string, Value>;
@@ -68,7 +68,7 @@ export function sqlStore(sql: Sql, now: () => number): AuditedStore {
       return seen && sql.write(() => take(worker, seen, { kinds, not, at: now(), leaseMs }), { alone: true });
     },
     get: (key) => sql.read(document(key)),
-    list: (prefix, range = {}) => sql.read(documents(prefix, range.last)),
+    list: (prefix, range = {}) => sql.read(documents(prefix, range)),
     search: (person, words, limit) => sql.read(search(sql.words, person, { words, limit })),
     jobs: () => sql.read(counts(now())),
     publish: (session, event) => sql.publish(session, event),
@@ -136,10 +136,10 @@ function* document(key: string): Steps<unknown> {
   return row && parse(row["value"], `document ${key}`);
 }
 
-function* documents(prefix: string, last?: number): Steps<{ key: string; value: unknown }[]> {
+function* documents(prefix: string, { first, last }: { first?: number; last?: number }): Steps<{ key: string; value: unknown }[]> {
   const order = last === undefined ? "ASC" : "DESC";
   const sql = `SELECT key, value FROM docs WHERE key >= $1 AND key < $2 ORDER BY key ${order} LIMIT $3`;
-  const [rows = []] = yield [[sql, prefix, `${prefix}\u{10ffff}`, last ?? Number.MAX_SAFE_INTEGER]];
+  const [rows = []] = yield [[sql, prefix, `${prefix}\u{10ffff}`, last ?? first ?? Number.MAX_SAFE_INTEGER]];
   if (last !== undefined) rows.reverse();
   return rows.map((row) => ({ key: String(row["key"]), value: parse(row["value"], `document ${row["key"]}`) }));
 }

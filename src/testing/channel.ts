@@ -1,10 +1,9 @@
-// A channel by hand: it keeps what was sent, and can be told to fail.
-import type { Channel } from "../core/ports.ts";
+// A channel by hand: it keeps what was sent, and can be told to fail. With it, what comes from a platform, in short.
+import type { Channel, Inbound, Outgoing } from "../core/channel.ts";
 import type { Address } from "../core/types.ts";
 
-export interface Sent {
+export interface Sent extends Outgoing {
   to: Address;
-  text: string;
   key: string;
 }
 
@@ -13,13 +12,21 @@ export function keepingChannel(fail: (sent: Sent) => unknown = () => undefined):
   const sent: Sent[] = [];
   return {
     sent,
-    limits: { text: 4000 },
-    async send(to, text, key) {
-      const error = fail({ to, text, key });
+    limits: { text: 4000, file: 1_000_000, buttons: 5 },
+    length: (markdown) => markdown.length,
+    async send(to, message, key) {
+      const error = fail({ ...message, to, key });
       if (error !== undefined) throw error;
-      sent.push({ to, text, key });
+      sent.push({ ...message, to, key });
       return `receipt-${sent.length}`;
     },
+    probe: async () => ({ account: "self" }),
     close: async () => {},
   };
 }
+
+/** A message of somebody who writes to Steward alone. */
+export const inbound = (key: string, from: string, to: Address, text: string, more: Partial<Inbound> = {}): Inbound => ({
+  ...{ key, kind: "message", from, to, where: "direct", text, message: key },
+  ...more,
+});

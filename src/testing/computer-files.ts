@@ -190,7 +190,9 @@ function linkContract(computer: () => Computer): void {
     const swapping = computer().exec(swap, { cwd: "race", signal: stop.signal });
     const at = `${computer().workspace}/race/safe/file`;
     const outcomes = new Set<string>();
-    for (let round = 0; round < 80; round++) {
+    const end = Date.now() + 30_000;
+    // Until it was there at least once, also where the one who swaps stands still for a moment.
+    for (let round = 0; round < 80 || (!outcomes.has("safe\n") && Date.now() < end); round++) {
       outcomes.add(await text(computer(), at).catch((error: { code: string }) => error.code));
       await computer()
         .write(at, Buffer.from("safe\n"))

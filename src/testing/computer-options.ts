@@ -8,3 +8,15 @@ export const plainOptions: Pick<ComputerOptions, "name" | "limits" | "config" | 
   config: {},
   log: noLog,
 };
+
+/** Of a computer of one's own with everything in one folder. */
+export const ownOptions = (home: string): ComputerOptions => ({
+  ...plainOptions,
+  person: "ada",
+  mode: "contained",
+  home,
+  workspace: home,
+  steward: "/nowhere",
+  hidden: () => [],
+  env: {},
+});

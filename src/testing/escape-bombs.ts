@@ -9,6 +9,23 @@ import type { Asked, Scene } from "./escape.ts";
 const LATE_MS = 800;
 const ANSWER_MS = 3000;
 const EVERY_MS = 25;
+const TRIES = 3;
+
+/** Something came too late: by the bomb, or because the machine stood still for a moment. */
+class Late extends Error {}
+
+/** A bomb goes off once more where something came too late: what it does to others it does each time. */
+function bomb(name: string, { scene }: Asked, work: () => Promise<void>): void {
+  test(name, async () => {
+    for (let tries = 1; ; tries++)
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Late) || tries === TRIES) throw error;
+        await emptied(scene().computer);
+      }
+  });
+}
 
 /** While `work` lasts: no timer of this process comes late, the other computer's commands answer, and so does a server of this process. */
 async function responsive<T>({ other, health, worst }: Scene, work: () => Promise<T>): Promise<T> {
@@ -31,16 +48,16 @@ async function responsive<T>({ other, health, worst }: Scene, work: () => Promis
       await delay(50);
     }
   })();
-  try {
-    return await work();
-  } finally {
+  const result = await work().finally(async () => {
     seen.over = true;
     await asking;
     clearInterval(clock);
-    const told = `late ${Math.round(seen.late)} ms, slowest command ${Math.round(seen.slow)} ms, slowest request ${Math.round(seen.asked)} ms, of ${seen.rounds}`;
     worst(seen);
-    assert.ok(seen.late < LATE_MS && seen.slow < ANSWER_MS && seen.asked < ANSWER_MS && seen.rounds > 0, told);
-  }
+  });
+  const told = `late ${Math.round(seen.late)} ms, slowest command ${Math.round(seen.slow)} ms, slowest request ${Math.round(seen.asked)} ms, of ${seen.rounds}`;
+  assert.ok(seen.rounds > 0, told);
+  if (seen.late >= LATE_MS || seen.slow >= ANSWER_MS || seen.asked >= ANSWER_MS) throw new Late(told);
+  return result;
 }
 
 /** A result, or the reason in one word. */
@@ -51,7 +68,7 @@ const outcome = (work: Promise<ExecResult>): Promise<ExecResult | { code: string
   });
 
 async function usable(computer: Computer): Promise<void> {
-  for (const end = Date.now() + 15_000; ; await delay(100)) {
+  for (const end = Date.now() + 60_000; ; await delay(100)) {
     const { stdout } = await outcome(computer.exec("echo usable", { timeoutMs: 5000 }));
     if (stdout === "usable\n") return;
     assert.ok(Date.now() < end, "it is not usable any more");
@@ -81,13 +98,14 @@ export function bombCases(asked: Asked): void {
   openBombs(asked);
 }
 
-function processBombs({ scene }: Asked): void {
+function processBombs(asked: Asked): void {
+  const { scene } = asked;
   const under = async (command: string | string[], timeoutMs: number): Promise<void> => {
     const { computer } = scene();
     await responsive(scene(), () => outcome(computer.exec(command, { timeoutMs })));
     await usable(computer);
   };
-  test("fork bombs, also one that multiplies in sessions of its own", async () => {
+  bomb("fork bombs, also one that multiplies in sessions of its own", asked, async () => {
     const seconds = `5${Math.random().toString().slice(2, 9)}`;
     await under(`b() { b | b & b | b & }; b; sleep ${seconds}`, 1000);
     await under(["python3", "-c", "import os\nwhile True:\n  try: os.fork(); os.setsid()\n  except OSError: pass", seconds], 1000);
@@ -107,23 +125,24 @@ print(n)`;
     assert.ok(Number(stdout) > 50 && Number(stdout) <= 128, stdout);
     await usable(computer);
   });
-  test("memory: by one process, by many, and in every place that is kept in memory", async () => {
+  bomb("memory: by one process, by many, and in every place that is kept in memory", asked, async () => {
     const { computer } = scene();
     await under(["python3", "-c", "x = []\nwhile True: x.append(bytearray(10 * 1024 ** 2))"], 8000);
     await under("for i in $(seq 20); do python3 -c 'import time; x = bytearray(100 * 1024 ** 2); time.sleep(1)' & done; wait", 8000);
     const places = "/tmp /var/tmp /dev/shm /run /dev";
+    const empty = "rm -f /tmp/fill* /var/tmp/fill* /dev/shm/fill* /run/fill* /dev/fill*";
     const fill = `for at in ${places}; do for n in $(seq 15); do head -c 100000000 /dev/zero > $at/fill$n; done; done 2>/dev/null; df -k --output=used ${places} 2>/dev/null | tail -n +2`;
-    const { stdout } = await responsive(scene(), () => outcome(computer.exec(fill, { timeoutMs: 15_000 })));
+    const filling = responsive(scene(), () => outcome(computer.exec(fill, { timeoutMs: 15_000 })));
+    const { stdout } = await filling.finally(() => computer.exec(empty).catch(() => undefined));
     const used = stdout
       .trim()
       .split("\n")
       .reduce((sum, line) => sum + Number(line), 0);
     assert.ok(used < 0.62 * 1024 ** 2, `${used} KB were kept in memory`);
-    await computer.exec("rm -f /tmp/fill* /var/tmp/fill* /dev/shm/fill* /run/fill* /dev/fill*").catch(() => undefined);
     await usable(computer);
   });
-  test("processor hogs", () => under("for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; wait", 1500));
-  test("150 MB of output, and a terminal that never stops", async () => {
+  bomb("processor hogs", asked, () => under("for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; wait", 1500));
+  bomb("150 MB of output, and a terminal that never stops", asked, async () => {
     const { computer } = scene();
     const { stdout, lost } = await responsive(scene(), () => computer.exec("head -c 150000000 /dev/zero", { maxBytes: 1000 }));
     assert.equal(stdout.length + lost, 1.5e8);
@@ -135,32 +154,35 @@ print(n)`;
     });
     const stop = new AbortController();
     const read = { bytes: 0 };
-    await responsive(scene(), async () => {
+    const reading = responsive(scene(), async () => {
       for await (const one of shell.output({ signal: stop.signal }))
         if (one.type === "data" && (read.bytes += one.bytes.length) > 15e6) stop.abort();
       await delay(300);
     });
+    await reading.finally(() => shell.close());
     assert.ok(read.bytes > 15e6);
-    await shell.close();
     await usable(computer);
   });
 }
 
-function diskBombs({ scene }: Asked): void {
-  const ends = async (command: string, ms = 30_000): Promise<void> => {
+function diskBombs(asked: Asked): void {
+  const { scene } = asked;
+  const ends = async (command: string, ms = 60_000): Promise<void> => {
     const { computer } = scene();
     const began = performance.now();
     const result = await responsive(scene(), () => outcome(computer.exec(command, { timeoutMs: ms })));
     assert.equal(result.code, "limit", `${JSON.stringify(result).slice(0, 300)} after ${Math.round(performance.now() - began)} ms`);
     await emptied(computer);
   };
-  test("disk: many files, written as fast as it goes", () =>
-    ends("i=0; while :; do head -c 50000000 /dev/zero > ~/bomb$i; i=$((i+1)); done"));
-  test("disk: sparse at first, then filled", () =>
+  bomb("disk: many files, written as fast as it goes", asked, () =>
+    ends("i=0; while :; do head -c 50000000 /dev/zero > ~/bomb$i; i=$((i+1)); done"),
+  );
+  bomb("disk: sparse at first, then filled", asked, () =>
     ends(
       "for i in $(seq 20); do truncate -s 100M ~/bomb$i; done; for i in $(seq 20); do dd if=/dev/zero of=$HOME/bomb$i bs=1M count=100 conv=notrunc 2>/dev/null; done; sleep 20",
-    ));
-  test("disk: files that have no name any more", () =>
+    ),
+  );
+  bomb("disk: files that have no name any more", asked, () =>
     ends(`exec python3 -c "
 import os, time
 held = []
@@ -168,8 +190,9 @@ for at in range(20):
     held.append(open(os.path.expanduser('~/bomb'), 'wb', 0)); os.unlink(os.path.expanduser('~/bomb'))
     for _ in range(50): held[-1].write(bytes(1024 * 1024))
     time.sleep(0.05)
-time.sleep(20)"`));
-  test("disk: in folders without rights, below names that are no text, and a thousand folders deep", () =>
+time.sleep(20)"`),
+  );
+  bomb("disk: in folders without rights, below names that are no text, and a thousand folders deep", asked, () =>
     ends(`exec python3 -c "
 import os, time
 home = os.path.expanduser('~')
@@ -179,8 +202,9 @@ for at in range(20):
     with open(b'\\xfe%d' % at, 'wb') as file:
         for _ in range(40): file.write(bytes(1024 * 1024))
     time.sleep(0.05)
-time.sleep(20)"`));
-  test("a zip bomb is unpacked as far as the disk goes", () =>
+time.sleep(20)"`),
+  );
+  bomb("a zip bomb is unpacked as far as the disk goes", asked, () =>
     ends(
       `exec python3 -c "
 import io, os, time, zipfile
@@ -189,9 +213,9 @@ with zipfile.ZipFile('bomb.zip', 'w', zipfile.ZIP_DEFLATED) as out:
     for at in range(4): out.writestr('big%d' % at, bytes(60 * 1024 ** 2))
 zipfile.ZipFile('bomb.zip').extractall()
 time.sleep(20)"`,
-      60_000,
-    ));
-  test("files without content, by the ten thousand", () =>
+    ),
+  );
+  bomb("files without content, by the ten thousand", asked, () =>
     ends(
       `exec python3 -c "
 import os, time
@@ -199,12 +223,13 @@ home = os.path.expanduser('~/bomb')
 os.mkdir(home)
 for at in range(30000): os.mknod(home + '/%d' % at)
 time.sleep(40)"`,
-      60_000,
-    ));
+    ),
+  );
 }
 
-function openBombs({ scene }: Asked): void {
-  test("tunnels: hundreds that are never read, thousands that come and go", async () => {
+function openBombs(asked: Asked): void {
+  const { scene } = asked;
+  bomb("tunnels: hundreds that are never read, thousands that come and go", asked, async () => {
     const { computer } = scene();
     const flood = `import os, socket, time, urllib.parse
 at = ("127.0.0.1", urllib.parse.urlsplit(os.environ["http_proxy"]).port)
@@ -223,16 +248,16 @@ for n in range(100):
         if got == b"heard": print("heard"); break
     except OSError: pass
     time.sleep(0.1)`;
-    const { stdout, stderr } = await responsive(scene(), () => computer.exec(["python3", "-c", flood], { timeoutMs: 20_000 }));
+    const { stdout, stderr } = await responsive(scene(), () => computer.exec(["python3", "-c", flood], { timeoutMs: 120_000 }));
     assert.equal(stdout, "heard\n", stderr);
     await usable(computer);
   });
-  test("a thousand terminals and a thousand watches: those that are too many are refused, all are let go", async () => {
+  bomb("a thousand terminals and a thousand watches: those that are too many are refused, all are let go", asked, async () => {
     const { computer } = scene();
     const shells: Shell[] = [];
     const refusals = { count: 0 };
     const watches: (() => void)[] = [];
-    await responsive(scene(), async () => {
+    const opening = responsive(scene(), async () => {
       for (let at = 0; at < 1000; at += 50) {
         const some = Array.from({ length: 50 }, (_, n) =>
           computer.shell({ id: `many${at + n}`, columns: 80, rows: 24, command: ["sleep", "4000"] }),
@@ -246,12 +271,14 @@ for n in range(100):
           if (one.status === "fulfilled") watches.push(one.value);
           else refusals.count += hasCode(one.reason, "limit") ? 1 : assert.fail(String(one.reason));
     });
+    await opening.finally(async () => {
+      for (const stop of watches) stop();
+      for (const shell of shells) await shell.close();
+    });
     assert.ok(
       refusals.count > 800 && shells.length <= 128,
       `${shells.length} terminals, ${watches.length} watches, ${refusals.count} refusals`,
     );
-    for (const stop of watches) stop();
-    for (const shell of shells) await shell.close();
     assert.deepEqual(
       (await computer.shells()).filter(({ id }) => id.startsWith("many")),
       [],

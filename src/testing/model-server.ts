@@ -1,7 +1,7 @@
 // A scripted model endpoint on loopback: OpenAI chat completions, Anthropic messages and Ollama chat, with every fault that a wire can have.
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Answer, cut, errorBody, type Finish, type Wire, type WireCall, type WireUsage, writer } from "./model-wires.ts";
+import { localServer } from "./local-server.ts";
 
 export type { Wire };
 export type Action =
@@ -67,15 +67,9 @@ export interface ModelServer {
 
 export async function modelServer(options: { models?: string[]; key?: string; script?: Script | Action[] } = {}): Promise<ModelServer> {
   const state = { script: asScript(options.script ?? [{ do: "text", text: "Hello." }]) };
-  const sockets = new Set<Socket>();
-  const web = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
-  web.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+  const web = await localServer((request, response) => answer(request, response));
   const server: ModelServer = {
-    url: `http://127.0.0.1:${(web.address() as AddressInfo).port}`,
+    url: web.url,
     requests: [],
     others: [],
     models: options.models ?? ["test-1", "test-2"],
@@ -83,11 +77,7 @@ export async function modelServer(options: { models?: string[]; key?: string; sc
     script: (script) => {
       state.script = asScript(script);
     },
-    close: async () => {
-      const gone = new Promise<void>((resolve) => web.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await gone;
-    },
+    close: () => web.close(),
   };
   return server;
 

@@ -42,7 +42,7 @@ export function mortal(store: Store, dieAt: number, when: "before" | "after"): M
     },
     events: (session, range) => alive(() => store.events(session, range)),
     get: (key) => alive(() => store.get(key)),
-    list: (prefix) => alive(() => store.list(prefix)),
+    list: (prefix, range) => alive(() => store.list(prefix, range)),
     search: (person, words, limit) => alive(() => store.search(person, words, limit)),
     jobs: () => alive(() => store.jobs()),
     publish(session, event) {

@@ -22,6 +22,22 @@ export const log = (session: string, ...events: Event[]): Commit => ({ events: e
 export const job = (id: string, lane = "a", more: Partial<NewJob> = {}): NewJob => ({ id, kind: "k", lane, data: { id }, ...more });
 export const numbers = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
+export function waiting(check: Check): void {
+  check("lets what waits come sooner, but not those kinds", async (store, { pass, now }) => {
+    const at = now() + 1e6;
+    await store.commit({ jobs: [job("far", "a", { runAt: at }), job("due", "b"), job("stays", "c", { kind: "o", runAt: at })] });
+    await store.claim("w", ["k"], 500);
+    await store.commit({ lease: { job: "due", epoch: 1, then: { retryAt: at } } });
+    await store.commit({ sooner: { by: now() + 50, but: ["o", "p"] } });
+    assert.deepEqual(await store.jobs(), { due: 0, later: 3, running: 0, next: now() + 50 });
+    pass(51);
+    assert.deepEqual(await store.jobs(), { due: 2, later: 1, running: 0, next: now() - 1 });
+    await store.commit({ sooner: { by: now() + 50, but: [] } });
+    pass(51);
+    assert.deepEqual((await store.jobs()).due, 3);
+  });
+}
+
 export function leases(check: Check): void {
   check("leases the oldest due job of a free lane, of the kinds asked for", async (store, { now, pass }) => {
     await store.commit({

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Commit, Store } from "../core/store.ts";
-import { answer, born, type Check, job, leases, log, notices, numbers, say } from "./store-work.ts";
+import { answer, born, type Check, job, leases, log, notices, numbers, say, waiting } from "./store-work.ts";
 
 /** One empty database, which may be opened several times, also at once. */
 export interface Place {
@@ -34,6 +34,7 @@ export function storeContract(name: string, place: () => Promise<Place>, skip?: 
     });
   logs(check);
   documents(check);
+  waiting(check);
   leases(check);
   notices(check);
 }
@@ -94,6 +95,18 @@ function logs(check: Check): void {
     assert.equal((await store.events("s")).length, 1);
     assert.deepEqual([await store.get("sum"), (await store.jobs()).due, (await store.list("d")).length], [{ n: 1 }, 1, 1]);
     assert.deepEqual(await store.commit({ once: "k2" }), []);
+  });
+
+  check("forgets keys that are spent, and no other", async (store) => {
+    for (const once of ["a/1", "a/2", "b/1"]) await store.commit({ once });
+    const used = async (once: string): Promise<boolean> => {
+      await store.commit({ once, put: { [`used ${once}`]: true } });
+      return (await store.get(`used ${once}`)) === undefined;
+    };
+    await store.commit({ spent: { prefix: "a/", before: 0 } });
+    assert.equal(await used("a/1"), true);
+    await store.commit({ spent: { prefix: "a/", before: Date.now() + 1e12 } });
+    assert.deepEqual([await used("a/1"), await used("a/2"), await used("b/1")], [false, false, true]);
   });
 
   check("finds all words in any case as prefixes, of one person, newest first", async (store) => {

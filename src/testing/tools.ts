@@ -53,6 +53,8 @@ export function toolTrial(computer: Computer, options: TrialOptions = {}): ToolT
       spawn: async ({ name }) => name,
       send: async (name) => Promise.reject(new StewardError("not_found", `Agent ${name} not found`)),
     },
+    tasks: { act: async ({ do: what }) => ({ own: true, did: what }) },
+    schedules: async (wish) => ({ wished: wish }),
     own: {
       skill: async (name) => Promise.reject(new StewardError("not_found", `There is no skill ${name}`)),
       change: async ({ target }) => ({ target, undo: "und_test" }),

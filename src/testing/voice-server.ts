@@ -1,6 +1,6 @@
 // A scripted endpoint on loopback for voices that hear: OpenAI's audio/transcriptions, a form in, JSON out, with the faults that a wire can have.
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { localServer } from "./local-server.ts";
 
 export type Reply =
   /** What such an endpoint hears, in its own words. */
@@ -30,22 +30,13 @@ export interface VoiceServer {
 
 export async function voiceServer(text = "Hello from the tape."): Promise<VoiceServer> {
   const state: { reply: Parameters<VoiceServer["script"]>[0] } = { reply: () => ({ do: "hear", text }) };
-  const sockets = new Set<Socket>();
-  const web = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
-  web.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+  const web = await localServer((request, response) => answer(request, response));
   const server: VoiceServer = {
-    url: `http://127.0.0.1:${(web.address() as AddressInfo).port}/v1`,
+    url: `${web.url}/v1`,
     heard: [],
     requests: [],
     script: (reply) => void (state.reply = reply),
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => web.close(resolve));
-    },
+    close: () => web.close(),
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     server.requests.push(`${request.method} ${request.url}`);

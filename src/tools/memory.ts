@@ -5,16 +5,17 @@ import { messageOf, StewardError } from "../std/error.ts";
 
 const MOST_MESSAGES = 20;
 
-const rememberInput = z.object({ text: z.string() });
+const TYPES = ["preference", "person", "project", "place", "date", "other"] as const;
+const rememberInput = z.object({ text: z.string(), type: z.optional(z.enum(TYPES)) });
 const remember: Tool<z.infer<typeof rememberInput>> = {
   name: "remember",
   description: "Keep a short fact about the person for later sessions.",
   capability: "none",
   effect: "write",
   input: rememberInput,
-  async run({ text }, { memory }) {
+  async run({ text, type }, { memory }) {
     if (text.trim() === "") throw new StewardError("invalid", "There is nothing to remember");
-    const { id } = await memory.add(text);
+    const { id } = await memory.add(text, type);
     return { output: `Remembered as ${id}` };
   },
 };

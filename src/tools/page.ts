@@ -1,6 +1,6 @@
 // Turns a web page into readable text with links, in time linear in its size whatever it holds. Fetching it is left to web.ts.
 import type { HtmlToTextOptions } from "html-to-text";
-import { deepAt } from "./nesting.ts";
+import { deepAt } from "../std/nesting.ts";
 
 /** Of a longer page only the beginning is read, in characters. */
 const LONGEST = 1_000_000;

@@ -9,6 +9,7 @@ export const agents = signal<readonly Agent[]>([]);
 export const senior = signal<string | undefined>(undefined);
 
 const AGAIN_MS = 1500;
+const LOOKS = 4;
 const state: { session?: string; timer?: ReturnType<typeof setTimeout> } = {};
 
 export function leaveAgents(): void {
@@ -24,17 +25,18 @@ export async function openAgents(session: string): Promise<void> {
   const info = await call("sessions.get", { params: { id: session } }).catch(() => undefined);
   if (state.session !== session) return;
   senior.value = info?.parent;
-  if (info && !info.parent) await refreshAgents(session);
+  if (info && !info.parent) await refreshAgents(session, 1);
 }
 
 /** Nothing when another session is open by now. */
-export async function refreshAgents(session: string): Promise<void> {
+export async function refreshAgents(session: string, looks = LOOKS): Promise<void> {
   clearTimeout(state.timer);
   const answer = await call("agents.list", { params: { id: session } }).catch(() => undefined);
   if (state.session !== session) return;
   if (answer) agents.value = answer.agents;
   const busy = agents.value.some(({ running }) => running);
-  if (busy) state.timer = setTimeout(() => void refreshAgents(session), document.hidden ? AGAIN_MS * 10 : AGAIN_MS);
+  // One that was just asked begins a moment later.
+  if (busy || looks > 1) state.timer = setTimeout(() => void refreshAgents(session, looks - 1), document.hidden ? AGAIN_MS * 10 : AGAIN_MS);
 }
 
 export const isAboutAgents = (tool: string): boolean => tool === "spawn_agent" || tool === "send_to_agent";

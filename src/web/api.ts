@@ -1,9 +1,7 @@
 // The page's calls: same origin, cookie and proof, typed by the table of routes but without its schemas, which would weigh a fifth of the page. Streams are the client's.
 import type { Answered, GivenBody, GivenQuery, RouteName } from "../core/api.ts";
 import { failureOf } from "../client/failure.ts";
-import type { Uploaded } from "../client/upload.ts";
-import { WHOLE_BYTES } from "../client/whole.ts";
-import { StewardError, type Code } from "../std/error.ts";
+import { StewardError } from "../std/error.ts";
 import { proof } from "./proof.ts";
 
 /** Checked against core/api.ts by a test. */
@@ -78,7 +76,7 @@ export async function ask<N extends RouteName>(
 
 /** As the gateway says it to somebody whose credential is good. */
 export const SUSPENDED = "Your access to this Steward is suspended";
-const PROOF = "x-steward-proof";
+export const PROOF = "x-steward-proof";
 
 /** A request with the cookie and its proof. Throws StewardError for anything but success. */
 export async function request(url: string, init: RequestInit = {}): Promise<Response> {
@@ -93,49 +91,4 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
   const failure = await failureOf(response);
   if (response.status === 403 && failure.message === SUSPENDED) whenSignedOut.shutOut(failure);
   throw failure;
-}
-
-export type { Uploaded };
-
-/** In one request by XMLHttpRequest, because fetch tells nothing about the progress of what is sent; large files in pieces, which go on after a broken connection. */
-export const upload = (file: File, more: Progress): Promise<Uploaded> =>
-  file.size > WHOLE_BYTES
-    ? pieces(file, more)
-    : transfer(`POST /api/files?name=${encodeURIComponent(file.name.slice(0, 200) || "file")}`, file, more);
-
-async function pieces(file: File, { signal, progress }: Progress): Promise<Uploaded> {
-  const { upload: send } = await import("../client/upload.ts");
-  return send({ request }, file, { signal, onProgress: (sent, total) => progress(sent / total) });
-}
-
-export interface Progress {
-  signal: AbortSignal;
-  progress(share: number): void;
-}
-
-export function transfer<T>(to: string, file: Blob, more: Progress): Promise<T> {
-  const [method = "", url = ""] = to.split(" ");
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open(method, url);
-    request.setRequestHeader("content-type", file.type || "application/octet-stream");
-    request.setRequestHeader(PROOF, proof());
-    request.responseType = "json";
-    request.upload.onprogress = (event) => event.lengthComputable && more.progress(event.loaded / event.total);
-    request.onload = () => {
-      if (request.status === 200) return resolve(request.response as T);
-      const { error } = (request.response ?? {}) as { error?: { code: Code; message: string; hint?: string } };
-      reject(
-        new StewardError(
-          error?.code ?? "internal",
-          error?.message ?? `The upload failed (${request.status}).`,
-          error?.hint ? { hint: error.hint } : {},
-        ),
-      );
-    };
-    request.onerror = () => reject(new StewardError("unavailable", "The upload broke off."));
-    request.onabort = () => reject(new StewardError("unavailable", "The upload was stopped."));
-    more.signal.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(file);
-  });
 }

@@ -1,7 +1,9 @@
 // The shell: sidebar, the page that the path names, banner, shortcuts.
 import { useEffect, useState } from "preact/hooks";
 import type { ComponentType, VNode } from "preact";
+import { ask } from "./api.ts";
 import { Page as Chat } from "./pages/chat.tsx";
+import { toast } from "./notices.ts";
 import { pages } from "./pages.ts";
 import { composerId, escapePressed, focusComposer } from "./parts/composer.tsx";
 import { Icon } from "./parts/icon.tsx";
@@ -9,9 +11,9 @@ import { SideButton, Who } from "./parts/header.tsx";
 import { Over } from "./parts/say.tsx";
 import { newChat, searchId, Sidebar } from "./parts/sidebar.tsx";
 import { Unreachable, Welcome } from "./parts/welcome.tsx";
-import { me, refreshHealth, unreachable, warnings } from "./people.ts";
+import { isOwner, me, refreshHealth, unreachable, warnings } from "./people.ts";
 import { drawerOpen, sidebarHidden } from "./prefs.ts";
-import { path, sessionInPath } from "./router.ts";
+import { go, path, sessionInPath } from "./router.ts";
 import { view } from "./session.ts";
 import { refreshSessions } from "./sessions.ts";
 
@@ -107,17 +109,18 @@ function Lazy({ name }: { name: string }): VNode {
 
 /** Other sessions change without this window's stream: ask again when the page is seen, and now and then. */
 function keepFresh(): () => void {
-  const ask = (): void => {
+  const look = (): void => {
     if (document.hidden) return;
     void refreshSessions();
     void refreshHealth();
+    if (isOwner.value) import("./lazy/asking.ts").then(({ tellAsking }) => tellAsking({ ask, toast, go })).catch(() => {});
   };
-  ask();
-  const timer = setInterval(ask, 15_000);
-  document.addEventListener("visibilitychange", ask);
+  look();
+  const timer = setInterval(look, 15_000);
+  document.addEventListener("visibilitychange", look);
   return () => {
     clearInterval(timer);
-    document.removeEventListener("visibilitychange", ask);
+    document.removeEventListener("visibilitychange", look);
   };
 }
 

@@ -48,6 +48,9 @@ export function safeAddress(href: string): URL | undefined {
   return url && /^(https?|mailto):$/.test(url.protocol) ? url : undefined;
 }
 
+/** Whether the words of a link begin with its real host, as a plain address does; anywhere else in them it could belong to another name. */
+export const namesHost = (text: string, host: string): boolean => text.replace(/^https?:\/\//, "").split("/")[0] === host;
+
 const named: Record<string, string> = {
   amp: "&",
   lt: "<",

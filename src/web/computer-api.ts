@@ -1,8 +1,7 @@
-// The calls of the computer's page; a table of its own, so that the conversation does not carry it.
-import type { Answered, GivenBody, GivenQuery, RouteName } from "../core/api.ts";
-import { ask } from "./api.ts";
+// The calls of the computer's page.
+import type { Answered, RouteName } from "../core/api.ts";
+import { callsOf } from "./calls.ts";
 
-/** Checked against core/api.ts by a test. */
 export const computerPaths = {
   "computer.get": "GET /api/computer",
   "computer.start": "POST /api/computer/start",
@@ -18,12 +17,7 @@ export const computerPaths = {
   "documents.list": "GET /api/documents",
   "documents.remove": "DELETE /api/documents/:id",
 } as const satisfies Partial<Record<RouteName, string>>;
-export type ComputerCall = keyof typeof computerPaths;
-
-export const callComputer = <N extends ComputerCall>(
-  name: N,
-  given: { params?: { id: string }; query?: GivenQuery<N>; body?: GivenBody<N>; signal?: AbortSignal } = {},
-): Promise<Answered<N>> => ask<N>(computerPaths[name], given);
+export const callComputer = callsOf(computerPaths);
 
 export const fileUrl = (path: string): string => `/api/computer/file?path=${encodeURIComponent(path)}`;
 export type ComputerInfo = Answered<"computer.get">;

@@ -1,7 +1,7 @@
 // Markdown as elements. No HTML text is ever made: raw HTML stays visible text, so there is nothing to sanitize.
 import type { Token, Tokens } from "marked";
 import type { ComponentChildren, VNode } from "preact";
-import { parse, safeAddress, words } from "./blocks.ts";
+import { namesHost, parse, safeAddress, words } from "./blocks.ts";
 import { CodeBlock } from "./parts/code.tsx";
 
 /** `id` names the text while it grows. `live`: more may come. */
@@ -187,7 +187,7 @@ function Link({ href, text, title, children }: { href: string; text: string; tit
   return (
     <a href={url.href} target="_blank" rel="noopener noreferrer nofollow" title={title ?? url.href}>
       {children}
-      {text.includes(host) ? null : <span class="host"> {host}</span>}
+      {namesHost(text, host) ? null : <span class="host"> {host}</span>}
     </a>
   );
 }

@@ -19,6 +19,9 @@ export const unreachable = signal(false);
 /** Why somebody who is signed in may not come in, in the server's words. */
 export const shutOut = signal("");
 
+/** Who was here last, signed out or not. */
+const last: { person?: string } = {};
+
 export const isOwner = computed(() => me.value?.role === "owner");
 
 export async function enter(): Promise<void> {
@@ -31,7 +34,10 @@ export async function enter(): Promise<void> {
     me.value = null;
   };
   try {
-    me.value = await call("me.get");
+    const now = await call("me.get");
+    // What was read and written here is another person's: nothing of it stays.
+    if (now.person !== (last.person ??= now.person)) return location.reload();
+    me.value = now;
     unreachable.value = false;
     shutOut.value = "";
   } catch (error) {

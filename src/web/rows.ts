@@ -1,8 +1,9 @@
 // What the conversation draws, top to bottom: entries of the session, days between them, messages on their way, the work that goes on.
 import { computed } from "@preact/signals";
 import type { Entry, View } from "../core/fold.ts";
+import { sessionInPath } from "./router.ts";
+import { NEW, pending, type Pending } from "./sending.ts";
 import { older, view } from "./session.ts";
-import { pending, type Pending } from "./sending.ts";
 import { speaksForItself } from "./tools.ts";
 
 export type Row =
@@ -64,11 +65,12 @@ const olderRows = computed(() => {
 
 export const rows = computed<readonly Row[]>(() => {
   const now = view.value;
-  if (!now) return pending.value.map(pendingRow);
+  const going = pending.value.filter(({ session }) => session === (sessionInPath.value ?? NEW));
+  if (!now) return going.map(pendingRow);
   const list = [...olderRows.value.rows];
   add(list, now.entries, { day: olderRows.value.last });
   const keys = new Set(now.entries.slice(-60).flatMap((entry) => (entry.kind === "message" && entry.key ? [entry.key] : [])));
-  for (const one of pending.value) if (one.session === now.session && !keys.has(one.key)) list.push(pendingRow(one));
+  for (const one of going) if (!keys.has(one.key)) list.push(pendingRow(one));
   if (now.turn && !isStreaming(now)) list.push(working);
   return list;
 });

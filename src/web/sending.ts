@@ -3,7 +3,8 @@ import { effect, signal, type Signal } from "@preact/signals";
 import type { Part } from "../core/types.ts";
 import { messageOf } from "../std/error.ts";
 import { newId } from "../std/id.ts";
-import { call, request, upload, type Uploaded } from "./api.ts";
+import type { Uploaded } from "../client/upload.ts";
+import { call, request } from "./api.ts";
 import { makeSession, refreshSoon } from "./sessions.ts";
 import { sayFailure, telling } from "./notices.ts";
 import { go } from "./router.ts";
@@ -28,18 +29,21 @@ export interface Draft {
 /** A message that the log does not hold yet. */
 export interface Pending {
   key: string;
+  /** NEW while its session is being made. */
   session: string;
   at: number;
   parts: Part[];
   problem?: string;
 }
 
+/** The session to come. */
+export const NEW = "";
 const drafts = new Map<string, Draft>();
 export const pending = signal<readonly Pending[]>([]);
 
 /** The draft of a session, or of the session to come. */
 export function draftOf(session: string | undefined): Draft {
-  const name = session ?? "";
+  const name = session ?? NEW;
   const draft = drafts.get(name) ?? { text: signal(""), files: signal<readonly Attachment[]>([]) };
   drafts.set(name, draft);
   return draft;
@@ -60,7 +64,10 @@ export function attach(draft: Draft, files: Iterable<File>): void {
     const change = (more: Partial<Attachment>): void => {
       draft.files.value = draft.files.value.map((other) => (other.key === one.key ? { ...other, ...more } : other));
     };
-    upload(file, { signal: one.stop.signal, progress: (share) => change({ share }) }).then(
+    const sent = import("./transfer.ts").then(({ upload }) =>
+      upload(file, { signal: one.stop.signal, progress: (share) => change({ share }) }),
+    );
+    sent.then(
       (uploaded) => change({ file: uploaded, share: 1 }),
       (error: unknown) => change({ problem: messageOf(error) }),
     );
@@ -75,30 +82,36 @@ export function detach(draft: Draft, key: string): void {
   if (gone?.preview) URL.revokeObjectURL(gone.preview);
 }
 
-/** Sends the draft; without a session one is made first. */
+/** Sends the draft; without a session one is made first, and what is written meanwhile stays in the field. */
 export async function sendDraft(session: string | undefined): Promise<void> {
   const draft = draftOf(session);
   const text = draft.text.value.trim();
-  const files = draft.files.value.flatMap(({ file }) => (file ? [file] : []));
+  const attached = draft.files.value;
+  const files = attached.flatMap(({ file }) => (file ? [file] : []));
   if (!text && files.length === 0) return;
+  if (!session && pending.value.some((one) => one.session === NEW)) return;
   const parts: Part[] = [...(text ? [{ type: "text" as const, text }] : []), ...files.map((file) => ({ type: "file" as const, ...file }))];
+  const key = newId("key");
   draft.text.value = "";
-  for (const one of draft.files.value) if (one.preview) URL.revokeObjectURL(one.preview);
   draft.files.value = [];
   try {
-    if (session) await say(session, parts);
-    else {
-      const fresh = await freshSession();
-      await say(fresh, parts, { ready: listening(fresh) });
-    }
+    const to = session ?? (await freshSession({ key, session: NEW, at: Date.now(), parts }, draft));
+    for (const { preview } of attached) if (preview) URL.revokeObjectURL(preview);
+    await say(to, parts, { key, ready: session ? undefined : listening(to) });
   } catch (error) {
-    draft.text.value = text;
+    dropPending(key);
+    draft.text.value = `${text}\n${draft.text.value}`.trim();
+    draft.files.value = [...attached, ...draft.files.value];
     sayFailure(error);
   }
 }
 
-async function freshSession(): Promise<string> {
+/** Its first message is shown before it is there; the rest of the draft goes on in it. */
+async function freshSession(first: Pending, draft: Draft): Promise<string> {
+  pending.value = [...pending.value, first];
   const { id } = await makeSession();
+  drafts.delete(NEW);
+  drafts.set(id, draft);
   go(`/s/${id}`);
   return id;
 }
@@ -107,7 +120,7 @@ async function freshSession(): Promise<string> {
 export async function say(
   session: string,
   parts: Part[],
-  { key = newId("key"), ready }: { key?: string; ready?: Promise<void> } = {},
+  { key = newId("key"), ready }: { key?: string; ready?: Promise<void> | undefined } = {},
 ): Promise<void> {
   const rest = pending.value.filter((one) => one.key !== key);
   pending.value = [...rest, { key, session, at: Date.now(), parts }];

@@ -35,6 +35,8 @@ interface Open {
   head: Stored[];
   queue: (Stored | LiveEvent)[];
   timer?: number;
+  /** What is asked of the server again in a moment, once for all the events that want it. */
+  due: Set<(session: string) => Promise<void>>;
   wake?: () => void;
 }
 const open: { now?: Open } = {};
@@ -53,9 +55,9 @@ export function leaveSession(): void {
 }
 
 export async function openSession(id: string): Promise<void> {
-  if (open.now?.id === id) return;
+  if (open.now?.id === id && !trouble.value) return;
   leaveSession();
-  const mine: Open = { id, stop: new AbortController(), floor: 1, head: [], queue: [] };
+  const mine: Open = { id, stop: new AbortController(), floor: 1, head: [], queue: [], due: new Set() };
   open.now = mine;
   connection.value = "connecting";
   while (!mine.stop.signal.aborted) {
@@ -86,13 +88,17 @@ async function loadNewest(mine: Open): Promise<void> {
     cut = boundary(all);
   }
   if (mine.stop.signal.aborted) return;
-  const from = cut ?? 0;
-  mine.head = all.slice(0, from);
   mine.floor = all[0]?.seq ?? 1;
-  batch(() => {
-    atStart.value = (mine.floor <= 1 && mine.head.length === 0) || all.some(clears);
-    view.value = fold(emptyView(mine.id), all.slice(from));
-  });
+  batch(() => (view.value = shownFrom(mine, all, cut ?? 0)));
+}
+
+/** What comes before `cut` waits. A clear that is shown is the beginning of the conversation, one that waits is not reached yet. */
+function shownFrom(mine: Open, events: Stored[], cut: number): View {
+  mine.head = events.slice(0, cut);
+  const shown = events.slice(cut);
+  atStart.value = (mine.floor <= 1 && cut === 0) || shown.some(clears);
+  // All of it has been seen, so that nothing is sent once more when a title is all that came after a turn.
+  return { ...fold(emptyView(mine.id), shown), seq: events.at(-1)?.seq ?? 0 };
 }
 
 const page = (mine: Open, query: { last: number; before?: number }): Promise<{ events: Stored[] }> =>
@@ -106,10 +112,10 @@ const page = (mine: Open, query: { last: number; before?: number }): Promise<{ e
 const clears = (event: Stored | LiveEvent): boolean =>
   "event" in event && event.event.type === "session.updated" && event.event.cleared === true;
 
-/** The first place in `events` where no turn is open: its start when that is the log's, else after the first turn that ends. */
+/** The first place in `events` where no turn is open: its start when that is the log's, else after the first turn that ends, when more follows. */
 function boundary(events: Stored[]): number | undefined {
   if ((events[0]?.seq ?? 1) === 1) return 0;
-  const index = events.findIndex(({ event }) => event.type === "turn.completed");
+  const index = events.slice(0, -1).findIndex(({ event }) => event.type === "turn.completed");
   return index < 0 ? undefined : index + 1;
 }
 
@@ -118,22 +124,16 @@ export async function loadOlder(): Promise<void> {
   if (!mine || loadingOlder.value || atStart.value) return;
   loadingOlder.value = true;
   try {
-    let events = mine.head;
     let cut: number | undefined;
     do {
       const more = mine.floor > 1 ? (await page(mine, { last: PAGE, before: mine.floor })).events : [];
-      if (more.length === 0) mine.floor = 1;
-      else mine.floor = more[0]!.seq;
-      events = [...more, ...events];
-      cut = mine.floor <= 1 ? 0 : boundary(events);
+      mine.floor = more[0]?.seq ?? 1;
+      mine.head = [...more, ...mine.head];
+      cut = mine.floor <= 1 ? 0 : boundary(mine.head);
     } while (cut === undefined);
     if (mine.stop.signal.aborted) return;
-    mine.head = events.slice(0, cut);
-    const folded = fold(emptyView(mine.id), events.slice(cut)).entries;
-    batch(() => {
-      older.value = [folded, ...older.value];
-      atStart.value = (mine.floor <= 1 && mine.head.length === 0) || events.some(clears);
-    });
+    const from = cut;
+    batch(() => (older.value = [shownFrom(mine, mine.head, from).entries, ...older.value]));
   } catch {
     if (!mine.stop.signal.aborted) await pause(mine, 1000);
   } finally {
@@ -245,10 +245,20 @@ function notice(mine: Open, { event }: Stored): void {
     event.item.kind === "tool" &&
     isAboutAgents(event.item.call.tool)
   )
-    void refreshAgents(mine.id);
-  if (event.type === "item.completed" && event.item.kind === "tool" && event.item.result?.undo) void refreshJournal(mine.id);
+    soon(mine, refreshAgents);
+  if (event.type === "item.completed" && event.item.kind === "tool" && event.item.result?.undo) soon(mine, refreshJournal);
   if (event.type === "item.completed" && event.item.kind === "text") spoken.value = `Steward: ${event.item.text.slice(0, 400)}`;
-  if (event.type === "session.updated" || event.type === "turn.started") void refreshChoice(mine.id);
+  if (event.type === "session.updated" || event.type === "turn.started") soon(mine, refreshChoice);
   if (event.type === "ask.opened") spoken.value = `Steward asks: ${event.ask.prompt}`;
   if (event.type === "turn.completed" && event.stop === "failed") spoken.value = `The turn failed. ${event.error?.message ?? ""}`;
+}
+
+/** Events that come all at once, as after a lost connection, are one request of each kind. */
+function soon(mine: Open, ask: (session: string) => Promise<void>): void {
+  if (mine.due.size === 0)
+    setTimeout(() => {
+      if (!mine.stop.signal.aborted) for (const one of mine.due) void one(mine.id);
+      mine.due.clear();
+    }, 250);
+  mine.due.add(ask);
 }

@@ -1,10 +1,10 @@
-// The calls of the pages about skills and identity; a table of its own, so that the conversation does not carry it.
-import type { Answered, GivenBody, GivenQuery, RouteName } from "../core/api.ts";
+// The calls of the pages about skills and identity.
+import type { Answered, RouteName } from "../core/api.ts";
 import { tarOf } from "../client/tar.ts";
 import { StewardError } from "../std/error.ts";
-import { ask, request } from "./api.ts";
+import { request } from "./api.ts";
+import { callsOf } from "./calls.ts";
 
-/** Checked against core/api.ts by a test. */
 export const skillPaths = {
   "skills.list": "GET /api/skills",
   "skills.get": "GET /api/skills/:id",
@@ -20,17 +20,7 @@ export const skillPaths = {
   "identity.preset": "POST /api/identity",
   "changes.list": "GET /api/changes",
 } as const satisfies Partial<Record<RouteName, string>>;
-export type SkillCall = keyof typeof skillPaths;
-
-export const callSkills = <N extends SkillCall>(
-  name: N,
-  given: { id?: string; body?: GivenBody<N>; query?: GivenQuery<N> } = {},
-): Promise<Answered<N>> =>
-  ask<N>(skillPaths[name], {
-    ...(given.id === undefined ? {} : { params: { id: given.id } }),
-    ...(given.body === undefined ? {} : { body: given.body }),
-    ...(given.query === undefined ? {} : { query: given.query }),
-  });
+export const callSkills = callsOf(skillPaths);
 
 /** An archive, or the files of a folder that were chosen together. */
 export async function sendSkill(files: File[], replace: boolean): Promise<Answered<"skills.add">> {
@@ -50,6 +40,7 @@ const packed = async (file: File) => ({ path: file.webkitRelativePath, bytes: ne
 
 export type Skill = Answered<"skills.list">["skills"][number];
 export type Shown = Answered<"skills.get">;
-export type IdentityFile = Answered<"identity.get">["files"][number];
+export type Identity = Answered<"identity.get">;
+export type IdentityFile = Identity["files"][number];
 export type OwnChange = Answered<"changes.list">["changes"][number];
 export type Lines = NonNullable<OwnChange["diff"]>;

@@ -45,7 +45,7 @@ export async function newTerminal(size: { columns: number; rows: number }): Prom
 /** Ends what runs in it; one that has ended is only taken off. */
 export async function endTerminal(id: string): Promise<void> {
   const ended = attachedStates.value.get(id)?.state === "ended";
-  if (!ended && !(await telling(callComputer("terminals.remove", { params: { id } })))) return refreshTerminals();
+  if (!ended && !(await telling(callComputer("terminals.remove", { id })))) return refreshTerminals();
   const list = (terminals.value ?? []).filter((one) => one.id !== id);
   terminals.value = list;
   keepAttached(id, undefined);

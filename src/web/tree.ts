@@ -3,9 +3,9 @@ import { signal } from "@preact/signals";
 import type { TreeEntry } from "../core/api-computer.ts";
 import { hasCode, messageOf } from "../std/error.ts";
 import { bytes } from "../std/text.ts";
-import { transfer } from "./api.ts";
 import { callComputer, fileUrl } from "./computer-api.ts";
 import { confirm, telling, toast } from "./notices.ts";
+import { transfer } from "./transfer.ts";
 import { undo } from "./undo.ts";
 
 export interface Folder {

@@ -1,21 +1,14 @@
-// The calls of the page about usage; a table of its own, so that the conversation does not carry it.
-import type { Answered, GivenBody, GivenQuery, RouteName } from "../core/api.ts";
-import { ask } from "./api.ts";
+// The calls of the page about usage.
+import type { Answered, RouteName } from "../core/api.ts";
+import { callsOf } from "./calls.ts";
 
-/** Checked against core/api.ts by a test. */
 export const usagePaths = {
   "usage.get": "GET /api/usage",
   "budget.get": "GET /api/budget",
   "budget.allow": "POST /api/budget",
   "people.list": "GET /api/people",
 } as const satisfies Partial<Record<RouteName, string>>;
-type UsageCall = keyof typeof usagePaths;
-
-export const callUsage = <N extends UsageCall>(name: N, given: { query?: GivenQuery<N>; body?: GivenBody<N> } = {}): Promise<Answered<N>> =>
-  ask<N>(usagePaths[name], {
-    ...(given.query === undefined ? {} : { query: given.query }),
-    ...(given.body === undefined ? {} : { body: given.body }),
-  });
+export const callUsage = callsOf(usagePaths);
 
 export type Usage = Answered<"usage.get">;
 export type Figures = Usage["total"];

@@ -19,7 +19,7 @@ export const claim: Command = {
     else {
       out.note(dim("Works once, within ten minutes:"));
       out.line(made.url);
-      if (made.plain !== undefined) out.note(dim(`Or for the plain page: ${made.plain}`));
+      if (made.plain !== undefined) out.note(dim(`Or for WebChat and the plain page: ${made.plain}`));
     }
     return DONE;
   },

@@ -13,8 +13,8 @@ type Run = (given: Given, client: Client) => Promise<number>;
 export const mcp: Command = {
   usage: [
     "mcp [list] [--json]",
-    "mcp add NAME [--env NAME=VALUE] [--secret VARIABLE=SECRET] [--people A,B] -- COMMAND [ARGUMENT …]",
-    "mcp add NAME --url ADDRESS [--people A,B] [--json]",
+    "mcp add NAME [--env NAME=VALUE] [--secret VARIABLE=SECRET] [--people A,B] [--replace] -- COMMAND [ARGUMENT …]",
+    "mcp add NAME --url ADDRESS [--people A,B] [--replace] [--json]",
     "mcp approve NAME [--yes] [--json]",
     "mcp tools [NAME] [--json]",
     "mcp test NAME [--json]",
@@ -27,6 +27,7 @@ export const mcp: Command = {
     env: { value: "NAME=VALUE,…", help: "add: variables of the program" },
     secret: { value: "VARIABLE=SECRET,…", help: "add: variables that get a stored secret (steward secret)" },
     people: { value: "A,B", help: "add: who may use it, by their id (the owner only)" },
+    replace: { help: "add: in the place of the one that has the name" },
     yes: { short: "y", help: "do not ask" },
     json: { help: "as JSON" },
   },
@@ -142,7 +143,7 @@ async function add({ args, out, flags }: Given, client: Client): Promise<number>
     ...Object.fromEntries(pairs(flags.text("secret")).map(([variable, secret]) => [variable, { secret }])),
   };
   const server = { ...(url === undefined ? { command, args: rest, env } : { url }), ...(people ? { people } : {}) };
-  const added = await client.call("mcp.add", { body: { name, server } });
+  const added = await client.call("mcp.add", { body: { name, server, ...(flags.has("replace") ? { replace: true } : {}) } });
   if (flags.has("json")) out.json(added);
   else {
     out.line(`${name} is defined: ${added.what}`);
@@ -185,10 +186,8 @@ async function approve(given: Given, client: Client): Promise<number> {
   return DONE;
 }
 
+const SIGNS = { same: " ", out: "-", in: "+" } as const;
+
 /** All lines; those that are new or gone are marked. */
-export function difference({ text, before }: { text: string; before?: string | undefined }): string {
-  if (before === undefined) return text;
-  const [old, now] = [before.split("\n"), text.split("\n")];
-  const gone = old.filter((line) => !now.includes(line)).map((line) => `- ${line}`);
-  return [...gone, ...now.map((line) => `${old.includes(line) ? " " : "+"} ${line}`)].join("\n");
-}
+const difference = ({ text, diff }: NonNullable<McpServer["wants"]>): string =>
+  diff === undefined ? text : diff.map(({ kind, text: line }) => `${SIGNS[kind]} ${line}`).join("\n");

@@ -21,7 +21,9 @@ export const memory: Command = {
     "memory history [--json]",
     "memory search WORDS [--limit N] [--json]",
     "memory sync [--json]",
+    "memory facts [--json]",
     "memory forget ID [--json]",
+    "memory restore ID [--json]",
   ],
   about:
     "What the agent knows of you: one JSON object, in its instructions each turn, and facts that it was asked to keep. It can read protected_memory, but only you can change it. steward undo takes a change back.",
@@ -30,13 +32,15 @@ export const memory: Command = {
     limit: { help: "search: how many at most (20)", value: "N" },
     json: { help: "as JSON" },
   },
-  verbs: ["show", "set", "edit", "reset", "history", "search", "sync", "forget"],
+  verbs: ["show", "set", "edit", "reset", "history", "search", "sync", "facts", "forget", "restore"],
   examples: [
     ["steward memory edit name Ada", "sets one field"],
     ["steward memory edit name", "removes it"],
     ["steward memory edit api_key abc --protected", "what the agent may read only"],
     ["steward memory set memory.json", "the whole, from a file; - is standard input"],
     ['steward memory search "kitchen invoice"', "in what was said, in what is remembered, in files of the workspace"],
+    ["steward memory facts", "what was kept and forgotten, by whom"],
+    ["steward memory restore fct_1", "brings a forgotten one back"],
     ["steward memory sync", "looks through the workspace now"],
   ],
   async run(given) {
@@ -55,7 +59,10 @@ const verbs: Record<string, Run> = {
     if (flags.has("json")) out.json(found);
     else {
       out.line(found.memory);
-      for (const { id, text } of found.facts) out.line(`${dim(id)} ${oneLine(text, 200)}`);
+      for (const { id, text, type, untrusted, local } of found.facts)
+        out.line(
+          `${dim(`${id} ${type ?? "other"}`)} ${oneLine(text, 200)}${untrusted ? dim(" (after words of others)") : ""}${local ? dim(" (for models of this machine)") : ""}`,
+        );
     }
     return DONE;
   },
@@ -97,8 +104,10 @@ const verbs: Record<string, Run> = {
     const words = args.join(" ").trim();
     if (words === "") throw usageError("search takes the words to look for");
     const limit = flags.number("limit", { min: 1, max: 200 });
-    const { hits } = await client.call("memory.search", { query: { q: words, ...(limit === undefined ? {} : { limit: String(limit) }) } });
-    if (flags.has("json")) out.json({ hits });
+    const { hits, missing } = await client.call("memory.search", {
+      query: { q: words, ...(limit === undefined ? {} : { limit: String(limit) }) },
+    });
+    if (flags.has("json")) out.json({ hits, ...(missing === undefined ? {} : { missing }) });
     else if (hits.length === 0) out.line("Nothing was found. Fewer words find more; steward memory sync looks through the workspace now.");
     else
       for (const hit of hits) {
@@ -106,6 +115,8 @@ const verbs: Record<string, Run> = {
         out.line(`${bold(place)} ${dim(`${hit.from}, ${ago(hit.at, Date.now())}${hit.by === "words" ? "" : `, by ${hit.by}`}`)}`);
         out.line(`  ${oneLine(hit.text, 300)}`);
       }
+    if (missing !== undefined && !flags.has("json"))
+      out.line(yellow(`Files and meanings are searched in this process's own index only: ${missing}. steward doctor says what to do.`));
     return DONE;
   },
   sync: async ({ out, flags, args }, client) => {
@@ -120,12 +131,38 @@ const verbs: Record<string, Run> = {
     }
     return DONE;
   },
+  facts: async ({ out, flags, args }, client) => {
+    if (args.length > 0) throw usageError("facts takes nothing more");
+    const { changes } = await client.call("memory.facts");
+    if (flags.has("json")) out.json({ changes });
+    else if (changes.length === 0) out.line("Nothing was kept yet.");
+    else
+      table(
+        out,
+        ["when", "by", "id", "fact"],
+        changes.map(({ at, by, did, fact, text, there }) => [
+          ago(at, Date.now()),
+          `${did} by ${by === "you" ? "you" : "the agent"}`,
+          there ? fact : `${fact} (gone)`,
+          oneLine(text, 70),
+        ]),
+      );
+    return DONE;
+  },
+  restore: async ({ out, flags, args }, client) => {
+    const [id, ...more] = args;
+    if (id === undefined || more.length > 0) throw usageError("restore takes the id of one fact", "steward memory facts shows them.");
+    const { fact } = await client.call("memory.restore", { params: { id } });
+    if (flags.has("json")) out.json({ fact });
+    else out.line(`Kept again: ${oneLine(fact.text, 200)}`);
+    return DONE;
+  },
   forget: async ({ out, flags, args }, client) => {
     const [id, ...more] = args;
     if (id === undefined || more.length > 0) throw usageError("forget takes the id of one fact", "steward memory shows them.");
     await client.call("memory.forget", { params: { id } });
     if (flags.has("json")) out.json({ forgot: id });
-    else out.line("Forgotten. steward undo brings it back.");
+    else out.line(`Forgotten. steward memory restore ${id} brings it back.`);
     return DONE;
   },
 };

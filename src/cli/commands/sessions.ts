@@ -14,7 +14,7 @@ import { agrees } from "../input.ts";
 import { renderer, unrendered } from "../markdown.ts";
 import { bold, dim, jsonText, red, table } from "../output.ts";
 import { endText } from "../tool-line.ts";
-import { ago, moment } from "../words.ts";
+import { ago, markOf, moment } from "../words.ts";
 
 const DAY_MS = 86_400_000;
 type Run = (given: Given, client: Client) => Promise<number>;
@@ -138,7 +138,7 @@ async function show({ out, flags, host, args }: Given, client: Client): Promise<
 function entryLines(entry: Entry, styled: boolean): string[] {
   if (entry.kind === "message")
     return [
-      `${bold(`${entry.source ? "Notification: " : "› "}${textOf(entry.parts)}`)} ${dim(moment(entry.at))}`,
+      `${bold(`${markOf(entry.source)}${textOf(entry.parts)}`)} ${dim(moment(entry.at))}`,
       ...entry.parts.flatMap((part) => (part.type === "file" ? [dim(`  file ${part.name}`)] : [])),
     ];
   if (entry.kind === "ask") return [dim(`? ${entry.ask.prompt}: ${entry.answered ? entry.answered.answer.choice : "open"}`)];

@@ -91,6 +91,10 @@ const verbs: Record<string, Run> = {
       for (const file of skill.files) out.line(`${file.changed ? yellow("changed ") : ""}${file.path} ${dim(bytes(file.size))}`);
       out.line();
       for (const line of shown.diff.some(({ kind }) => kind !== "same") ? shown.diff.map(signed) : [shown.text]) out.line(line);
+      for (const { path } of skill.files.filter((file) => unseen(skill, file))) {
+        out.line(yellow(`— ${path}${shown.texts[path] === undefined ? ": no text, so it can't be shown" : ""}`));
+        out.line(shown.texts[path] ?? "");
+      }
     }
     return DONE;
   },
@@ -106,6 +110,7 @@ const verbs: Record<string, Run> = {
     const web = /^[a-z+]+:\/\//i.test(source);
     if (!web && !flags.has("git") && flags.has("ref")) throw usageError("--ref goes with a repository: an address, or a folder and --git");
     if (web || flags.has("git")) {
+      if (flags.has("sha256")) throw usageError("--sha256 goes with an archive; a repository is pinned by its commit: --ref COMMIT");
       const ref = flags.text("ref");
       const url = web ? source : resolve(source);
       const { skill, commit } = await client.call("skills.fetch", { body: { url, ...how, ...(ref === undefined ? {} : { ref }) } });
@@ -171,6 +176,9 @@ const verbs: Record<string, Run> = {
   },
 };
 
+/** A file beside SKILL.md that the person has not accepted as it is. */
+const unseen = (skill: SkillInfo, { path, changed }: SkillInfo["files"][number]): boolean =>
+  path !== "SKILL.md" && (changed || skill.state === "new");
 const waits = ({ state }: SkillInfo): boolean => state === "new" || state === "changed";
 const without = (flags: Given["flags"]): Given["flags"] => ({ ...flags, has: (name) => name !== "json" && flags.has(name) });
 

@@ -8,7 +8,8 @@ import { ask, type Running } from "../local.ts";
 import { bold, cyan, dim, green, red, yellow } from "../output.ts";
 
 const LEVELS = ["debug", "info", "warning", "error"];
-const LATER = ["discord", "telegram", "claude"];
+/** Channels that have a flag of their own, as in the older system. */
+const CHANNELS = ["discord", "telegram", "slack"];
 
 export const start: Command = {
   usage: ["start [--port N] [--host H] [--model PROVIDER/NAME] [--log LEVEL] [--os-agent] [--webchat] [--no-open]", "start --test"],
@@ -20,11 +21,12 @@ export const start: Command = {
     log: { value: "LEVEL", help: "debug, info, warning or error" },
     "os-agent": { help: "open OS-Agent's WebSocket too, as osAgent.host and osAgent.port say (127.0.0.1:8765)" },
     webchat: {
-      help: "open the plain page too, as webchat.host and webchat.port say (127.0.0.1:8080), and OS-Agent's WebSocket, which it uses",
+      help: "open WebChat and the plain page too, as webchat.host and webchat.port say (127.0.0.1:8080), and OS-Agent's WebSocket, which the plain page uses",
     },
     "no-open": { help: "do not open a browser" },
     test: { help: "start, check every part, and exit" },
-    ...Object.fromEntries(LATER.map((name) => [name, { help: "not part of this version" }])),
+    claude: { help: "Claude Code answers in this run (engine claude)" },
+    ...Object.fromEntries(CHANNELS.map((name) => [name, { help: `connect ${name}, whatever channels.${name}.enabled says` }])),
   },
   examples: [
     ["steward start", "start, and open the page"],
@@ -35,8 +37,6 @@ export const start: Command = {
   async run(given) {
     const { host, flags, args } = given;
     if (args.length > 0) throw usageError(`start takes no further words, found "${args[0]}"`);
-    const later = LATER.find((name) => flags.has(name));
-    if (later) throw usageError(`--${later} is not part of this version of Steward`, "Start without it; the page and the terminal work.");
     const options = optionsOf(flags);
     const running = await host.running();
     if (running) return flags.has("test") ? check(given, running) : join(given, running);
@@ -49,7 +49,7 @@ export const start: Command = {
 export async function stay(given: Given, options: Parameters<CliHost["serve"]>[0]): Promise<number> {
   const signals = watchSignals();
   const served = await given.host.serve(options);
-  await introduce(given, served);
+  introduce(given, served);
   return until(served, signals, given);
 }
 
@@ -67,20 +67,20 @@ function optionsOf(flags: Flags): Parameters<CliHost["serve"]>[0] {
     ...(logLevel === undefined ? {} : { logLevel }),
     ...(flags.has("os-agent") ? { osAgent: {} } : {}),
     ...(flags.has("webchat") ? { webchat: {} } : {}),
+    ...(flags.has("claude") ? { engine: "claude" } : {}),
+    ...(CHANNELS.some((name) => flags.has(name)) ? { channels: CHANNELS.filter((name) => flags.has(name)) } : {}),
   };
 }
 
-async function introduce({ host, out, flags }: Given, { url, claimUrl, plainClaimUrl, sandbox, warnings, doors }: Serving): Promise<void> {
-  const running = await host.running();
-  const model = running ? (await ask<Answered<"status.get">>(running, "/api/status")).model : undefined;
+function introduce({ host, out, flags }: Given, { url, claimUrl, plainClaimUrl, model, sandbox, warnings, doors }: Serving): void {
   out.line(`${bold("Steward")} ${host.version} runs at ${cyan(url)}`);
-  if (model) out.line(`  ${dim("model    ")}${model}`);
+  out.line(`  ${dim("model    ")}${model}`);
   out.line(`  ${dim("sandbox  ")}${sandbox}`);
   out.line(`  ${dim("home     ")}${host.home}`);
   for (const [name, address] of Object.entries(doors)) out.line(`  ${dim(name.padEnd(9))}${cyan(address)}`);
   for (const warning of warnings) out.line(`  ${yellow(`warning  ${warning}`)}`);
   offer({ host, out, flags }, claimUrl);
-  if (plainClaimUrl !== undefined) out.line(`Or this one, for the plain page:\n  ${plainClaimUrl}\n`);
+  if (plainClaimUrl !== undefined) out.line(`Or this one, for WebChat and the plain page:\n  ${plainClaimUrl}\n`);
   out.line(dim("Ctrl-C stops it."));
 }
 

@@ -26,8 +26,8 @@ export interface MachineOptions {
   limits(): Limits;
   log: Log;
 }
-/** Processes are the supervisor's to tell. */
-export interface DockerMachine extends Omit<Machine, "processes"> {
+/** Processes are the supervisor's to tell; whoever connects starts it. */
+export interface DockerMachine extends Omit<Machine, "processes" | "start"> {
   connect(): Promise<Duplex>;
   kill(): Promise<void>;
   /** Nothing can be running there. */
@@ -69,7 +69,6 @@ export function openMachine(options: MachineOptions): DockerMachine {
     await end(own);
   };
   return {
-    start: async () => void (await start()),
     connect: () => connected(start),
     kill: () =>
       ended(({ container }) => container.kill()).catch((error: unknown) =>

@@ -75,7 +75,7 @@ class Terminal:
         self.ring, self.start, self.events, self.readers, self.closers = bytearray(), 0, [], [], []
         self.started, self.active, self.waiting, self.answered = time.time(), time.monotonic(), None, True
         self.over, self.other_screen, self.looking, self.pause, self.mark, self.held = False, False, None, 0.03, None, b""
-        self.is_shell = ask.get("program") is None
+        self.is_shell, self.typed = ask.get("program") is None, None
         self.master, slave = os.openpty()
         self.tty = os.ttyname(slave)
         self.columns, self.rows = ask["columns"], ask["rows"]
@@ -187,7 +187,8 @@ class Terminal:
             self.looking = self.loop.later(0.03, self.look)
             return
         waiting = waits(self)
-        if waiting and not waiting["prompt"].strip() and idle < 0.3: # on a busy machine, what it printed before may still be on its way
+        # On a busy machine, what it printed before may still be on its way to here, and what was typed on its way to it.
+        if waiting and idle < 0.3 and (not waiting["prompt"].strip() or self.typed == self.end):
             self.looking = self.loop.later(0.05, self.look)
             return
         if waiting is None:
@@ -213,7 +214,7 @@ class Terminal:
         if self.over:
             return channel.grant(len(piece))
         if any(byte in piece for byte in b"\r\n\x03\x04"):
-            self.answered, self.waiting = True, None
+            self.answered, self.waiting, self.typed = True, None, self.end
         self.sink.grant = channel.grant
         self.sink.put(piece)
         self.active = time.monotonic()

@@ -1,7 +1,6 @@
 // A turn as OpenAI's answers: whole or as a stream of events; chat completions' form. The other form is `responses.ts`.
 import type { Event } from "../../core/events.ts";
 import type { Usage } from "../../core/types.ts";
-import { cancelTurn } from "../../run/inbox.ts";
 import { StewardError } from "../../std/error.ts";
 import { newId } from "../../std/id.ts";
 import type { Caller } from "../auth.ts";
@@ -52,11 +51,9 @@ async function run({ gate, caller, known, signal }: Asking, piece: (text: string
   const { session, parts } = known;
   const leave = await gate.lanes(session);
   const said: string[] = [];
-  const stop = (): void => void cancelTurn(gate.steward, caller.principal, session).catch(() => {});
-  signal.addEventListener("abort", stop, { once: true });
   try {
     if (signal.aborted) throw new StewardError("unavailable", "The connection was closed"); // while it waited for the message before
-    for await (const one of reply(gate, caller, { session, parts, signal, literal: true })) {
+    for await (const one of reply(gate, caller, { session, parts, signal, literal: true, stops: true })) {
       if (one.type === "left") throw new StewardError("not_found", "The session ended before the reply");
       if (one.type === "chunk") {
         said.push(one.text);
@@ -70,7 +67,6 @@ async function run({ gate, caller, known, signal }: Asking, piece: (text: string
     }
     throw new StewardError("unavailable", "The connection was closed");
   } finally {
-    signal.removeEventListener("abort", stop);
     leave();
   }
 }

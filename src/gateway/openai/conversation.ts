@@ -2,12 +2,13 @@
 import { createHash } from "node:crypto";
 import type { Principal } from "../../core/types.ts";
 import { choose } from "../../commands/choose.ts";
+import { breach, choiceOf } from "../../run/choice.ts";
 import { putFile } from "../../run/files.ts";
 import type { GivenPart } from "../../run/inbox.ts";
 import { makeSession, sessionDoc } from "../../run/sessions.ts";
 import type { Steward } from "../../run/steward.ts";
 import { hasCode, StewardError } from "../../std/error.ts";
-import { clip } from "../../std/text.ts";
+import { bytes as sizeText, clip } from "../../std/text.ts";
 
 export type Content = { type: "text"; text: string } | { type: "image"; url: string };
 export interface Message {
@@ -44,11 +45,17 @@ export async function conversationOf(
 ): Promise<Known> {
   const last = messages.at(-1);
   if (last?.role !== "user") throw new StewardError("invalid", "The last message must be the user's");
+  if (!last.content.some((part) => part.type === "image" || part.text.trim() !== ""))
+    throw new StewardError("invalid", "The message is empty");
   const earlier = messages.slice(0, -1);
-  const known = session ?? (await knownBy(steward, who, earlier));
-  const id = known ?? (await makeSession(steward, who, {})).id;
   if (session !== undefined) await sessionDoc(steward, who, session);
-  if (model !== undefined) await answerWith(steward, who, { session: id, model });
+  const known = session ?? (await knownBy(steward, who, earlier));
+  const wish = model === undefined ? undefined : wishOf(model);
+  // All that can be refused is refused before a session or a file is made of it.
+  for (const part of last.content) if (part.type === "image") bytesOf(steward, part.url);
+  if (wish && known === undefined) await mayAnswer(steward, who, wish);
+  const id = known ?? (await makeSession(steward, who, {})).id;
+  if (wish) await answerWith(steward, who, { session: id, wish });
   const record = known === undefined ? recordOf(earlier) : [];
   const parts = await Promise.all([...record, ...last.content].map((part) => given(steward, who, part)));
   return {
@@ -63,10 +70,15 @@ export async function conversationOf(
 const assistant = (text: string): Message => ({ role: "assistant", content: [{ type: "text", text }] });
 
 /** The messages of a system alone begin a conversation; those that were said are looked up. */
-async function knownBy({ store }: Steward, { person }: Principal, earlier: Message[]): Promise<string | undefined> {
+async function knownBy(steward: Steward, who: Principal, earlier: Message[]): Promise<string | undefined> {
   if (!earlier.some(({ role }) => role === "assistant")) return undefined;
-  const kept = ((await store.get(key(person))) ?? {}) as Record<string, string>;
-  return kept[markOf(earlier)];
+  const kept = ((await steward.store.get(key(who.person))) ?? {}) as Record<string, string>;
+  const session = kept[markOf(earlier)];
+  if (session === undefined) return undefined;
+  const gone = await sessionDoc(steward, who, session).catch((error: unknown) => {
+    if (!hasCode(error, "not_found")) throw error;
+  });
+  return gone === undefined ? undefined : session; // one that was deleted begins anew
 }
 
 /** One document for all; what was not asked for longest goes. */
@@ -80,17 +92,39 @@ async function remember({ store }: Steward, { person }: Principal, { session, ma
   });
 }
 
-/** "steward" is whoever answers; "provider/name" and "engine:provider/name" are that one, in this session. */
-async function answerWith(steward: Steward, who: Principal, { session, model }: { session: string; model: string }): Promise<void> {
-  if (/^(?:steward|default)$/i.test(model)) return;
-  const [, engine, name = model] = /^(?:([a-z][a-z0-9-]*):)?([a-z][a-z0-9-]*\/.+)$/.exec(model) ?? [];
-  if (!name.includes("/")) throw unknownModel(model);
-  await choose(steward, who, { scope: "session", session, model: name, ...(engine === undefined ? {} : { engine }) }).catch(
-    (error: unknown) => {
-      throw hasCode(error, "not_found") || hasCode(error, "invalid") ? unknownModel(model) : error;
-    },
-  );
+interface Wish {
+  /** As the program wrote it. */
+  asked: string;
+  model: string;
+  engine?: string;
 }
+
+/** "steward" is whoever answers; "provider/name" and "engine:provider/name" are that one, in this session. */
+function wishOf(asked: string): Wish | undefined {
+  if (/^(?:steward|default)$/i.test(asked)) return undefined;
+  const [, engine, name = asked] = /^(?:([a-z][a-z0-9-]*):)?([a-z][a-z0-9-]*\/.+)$/.exec(asked) ?? [];
+  if (!name.includes("/")) throw unknownModel(asked);
+  return { asked, model: name, ...(engine === undefined ? {} : { engine }) };
+}
+
+async function mayAnswer(steward: Steward, who: Principal, { asked, model, engine }: Wish): Promise<void> {
+  await Promise.all([steward.models.check(model), engine === undefined ? undefined : steward.engine(engine)]).catch(explained(asked));
+  const now = await choiceOf(steward, who);
+  const refused = await breach(steward, now, { engine: engine ?? now.engine, model });
+  if (refused) throw new StewardError("denied", refused.message, { hint: refused.hint ?? "" });
+}
+
+const answerWith = (steward: Steward, who: Principal, { session, wish }: { session: string; wish: Wish }): Promise<unknown> =>
+  choose(steward, who, {
+    ...{ scope: "session", session, model: wish.model },
+    ...(wish.engine === undefined ? {} : { engine: wish.engine }),
+  }).catch(explained(wish.asked));
+
+const explained =
+  (asked: string) =>
+  (error: unknown): never => {
+    throw hasCode(error, "not_found") || hasCode(error, "invalid") ? unknownModel(asked) : error;
+  };
 
 const unknownModel = (model: string): StewardError =>
   new StewardError("not_found", `The model ${JSON.stringify(clip(model, 100))} does not exist`, {
@@ -113,14 +147,25 @@ function recordOf(earlier: Message[]): Content[] {
   ].map((text) => ({ type: "text", text }));
 }
 
-async function given(steward: Steward, who: Principal, part: Content): Promise<GivenPart> {
-  if (part.type === "text") return part;
-  const [, data] = /^data:image\/[\w.+-]+;base64,([A-Za-z0-9+/=\s]+)$/.exec(part.url) ?? [];
+/** Throws invalid for what is no picture in itself, limit for one that is too large. */
+function bytesOf(steward: Steward, url: string): Buffer {
+  const [, data] = /^data:image\/[\w.+-]+;base64,([A-Za-z0-9+/=\s]+)$/.exec(url) ?? [];
   if (data === undefined)
     throw new StewardError("invalid", "An image must be a data: address with its content in base64", {
       hint: "Images at other addresses are not fetched.",
     });
   const bytes = Buffer.from(data, "base64");
-  const { id } = await putFile(steward, who, { name: "image", bytes, limit: steward.settings.config().limits.uploadBytes });
+  const { uploadBytes } = steward.settings.config().limits;
+  if (bytes.length > uploadBytes) throw new StewardError("limit", `A file may hold ${sizeText(uploadBytes)} at most`);
+  return bytes;
+}
+
+async function given(steward: Steward, who: Principal, part: Content): Promise<GivenPart> {
+  if (part.type === "text") return part;
+  const { id } = await putFile(steward, who, {
+    name: "image",
+    bytes: bytesOf(steward, part.url),
+    limit: steward.settings.config().limits.uploadBytes,
+  });
   return { type: "file", id };
 }

@@ -36,6 +36,7 @@ const OFFERS: Record<string, Offer<unknown>> = {
     input: z.object({ message: z.string().check(z.minLength(1)), session: z.optional(z.string()) }),
     async run({ message, session }, { gate, caller, signal, output }) {
       const id = session ?? (await makeSession(gate.steward, caller.principal, {})).id;
+      if (session !== undefined) await sessionDoc(gate.steward, caller.principal, session);
       const leave = await gate.lanes(id);
       const said: string[] = [];
       try {
@@ -101,12 +102,17 @@ async function called(served: Served, { tool, input }: ToolCall): Promise<ToolRe
 
 const doors = new WeakMap<Gate, Map<string, Promise<ToolDoor>>>();
 
-/** The same door for all requests of one credential, so that a client can cancel by another request. */
+/** Credentials whose doors are kept. */
+const MOST_DOORS = 500;
+
+/** The same door for all requests of one credential, so that a client can cancel by another request. Never for two: what one may, and whether it still stands, says nothing of the other. */
 export async function serveTools(gate: Gate, caller: Caller, { request, body }: { request: Request; body: unknown }): Promise<Response> {
   const { person, role, via } = caller.principal;
   const all = doors.get(gate) ?? new Map<string, Promise<ToolDoor>>();
   doors.set(gate, all);
-  const door = await onceFor(all, JSON.stringify([person, role, via]), () =>
+  const [oldest] = all.keys();
+  if (all.size >= MOST_DOORS && oldest !== undefined) all.delete(oldest);
+  const door = await onceFor(all, JSON.stringify([caller.by, person, role, via]), () =>
     openToolDoor({
       name: "steward",
       version: gate.steward.version,

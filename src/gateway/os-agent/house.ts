@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { WebSocket } from "ws";
 import { computerName } from "../../run/computers.ts";
-import { type NamedSession, namedSession } from "../../run/named-sessions.ts";
+import { type NamedSession, namedSession } from "../named-sessions.ts";
 import { messageOf, StewardError } from "../../std/error.ts";
 import type { Own } from "../addresses.ts";
 import type { Caller, Peer } from "../auth.ts";

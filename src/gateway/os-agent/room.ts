@@ -2,7 +2,7 @@
 import type { Event, Stored } from "../../core/events.ts";
 import { textOf } from "../../core/history.ts";
 import type { Ask, Failure, Principal } from "../../core/types.ts";
-import { type NamedSession, noteTold } from "../../run/named-sessions.ts";
+import { type NamedSession, noteTold } from "../named-sessions.ts";
 import type { Steward } from "../../run/steward.ts";
 import { messageOf } from "../../std/error.ts";
 import type { Hub } from "../hub.ts";

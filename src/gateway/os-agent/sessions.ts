@@ -1,7 +1,7 @@
 // OS-Agent's commands about sessions, memory and notifications.
 import { isAside, textOf } from "../../core/history.ts";
 import { getMemory, resetMemory, setMemory } from "../../run/json-memory.ts";
-import { namedSessions } from "../../run/named-sessions.ts";
+import { namedSessions } from "../named-sessions.ts";
 import { notify } from "../../run/notifications.ts";
 import { type Asked, textArg } from "./frames.ts";
 import type { Link } from "./link.ts";

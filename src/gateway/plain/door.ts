@@ -1,4 +1,6 @@
-// The plain page's listener (webchat): its files, signing in, tickets for OS-Agent's socket, returned files. A socket under /ws would be an upgrade of its `serve`.
+// The listener of WebChat and of the plain page: their files, signing in, tickets, WebChat's socket, returned files.
+import { createHash } from "node:crypto";
+import type { WebSocket } from "ws";
 import * as z from "zod/mini";
 import type { Principal } from "../../core/types.ts";
 import { isNamed } from "../../run/named.ts";
@@ -9,10 +11,14 @@ import { fit, MAX_OPEN_JSON, readJson } from "../body.ts";
 import { corsHeaders, preflight, trusted } from "../guards.ts";
 import { SECURITY } from "../headers.ts";
 import { type Arrived, openListener } from "../listener.ts";
+import { type Live, openLive } from "../live.ts";
 import { type Entry, openEntry } from "../os-agent/entry.ts";
+import { looksLikeJwt } from "../os-agent/jwt.ts";
 import { openPages, type Pages } from "../pages.ts";
 import { answerFailure, json, unauthenticated } from "../status.ts";
 import type { Gate, Plain } from "../table.ts";
+import { looksLikeTicket } from "../tickets.ts";
+import { serveWebChat } from "../webchat.ts";
 import { giveFile, namesOf, nothingThere, type Wanted, wantedFile } from "./files.ts";
 
 export interface PlainDoor extends Plain {
@@ -29,6 +35,8 @@ export interface PlainOptions {
   socket: Own;
   /** Folder of the built page. */
   web: string | undefined;
+  /** What is at `/`: WebChat, or OS-Agent's page, which is there by default. */
+  page?: "chat" | "os-agent" | undefined;
 }
 
 interface House {
@@ -39,10 +47,14 @@ interface House {
   auth: Auth;
   entry: Entry;
   pages: Pages;
+  page: "chat" | "os-agent";
+  /** WebChat's sockets. */
+  live: Live;
 }
 
 const claimBody = z.strictObject({ code: z.string().check(z.maxLength(200)) });
-const ticketBody = z.strictObject({ user: z.optional(z.string().check(z.maxLength(200))) });
+/** `chat`: for WebChat's socket. */
+const ticketBody = z.strictObject({ user: z.optional(z.string().check(z.maxLength(200))), chat: z.optional(z.boolean()) });
 type TicketBody = z.infer<typeof ticketBody>;
 const plainName = (host: string): string => {
   const name = isEvery(host) ? "127.0.0.1" : host;
@@ -51,7 +63,7 @@ const plainName = (host: string): string => {
 const isEvery = (host: string): boolean => host === "0.0.0.0" || host === "::";
 
 /** Throws conflict when the port is in use. */
-export async function openPlain(gate: Gate, { host, port, socket, web }: PlainOptions): Promise<PlainDoor> {
+export async function openPlain(gate: Gate, { host, port, socket, web, page: first = "os-agent" }: PlainOptions): Promise<PlainDoor> {
   const listener = await openListener(
     { host, port },
     { hint: "Another port for the plain page: steward config set webchat.port 8081, or FRONTEND_PORT." },
@@ -61,15 +73,16 @@ export async function openPlain(gate: Gate, { host, port, socket, web }: PlainOp
   const url = `http://${plainName(host)}:${own.port}`;
   const plain: Plain = { own, url, claimUrl: (code) => `${url}/claim#${code}` };
   const auth = openAuth(steward, { localToken: gate.auth.localToken, port: () => own.port, loopback: false });
-  const house: House = { gate, own, socket, auth, entry: openEntry(gate, own), pages: openPages(web) };
+  const entry = openEntry(gate, own);
+  const house: House = { gate, own, socket, auth, entry, pages: openPages(web), page: first, live: openLive(entry) };
   gate.plain = plain;
-  listener.serve({ steward, own, visit: (arrived) => visit(house, arrived) });
+  listener.serve({ steward, own, visit: (arrived) => visit(house, arrived), upgrade: (arrived) => upgrade(house, arrived) });
   return {
     ...plain,
     claimLink: async () => plain.claimUrl((await auth.claim()).code),
     async close() {
       if (gate.plain === plain) delete gate.plain;
-      await listener.close(() => {});
+      await listener.close(() => house.live.close());
     },
   };
 }
@@ -101,15 +114,37 @@ async function answer(house: House, arrived: Arrived): Promise<Response> {
   throw nothingThere();
 }
 
-/** Only the page itself may use the microphone, and reach OS-Agent's socket. */
-function page({ pages, socket }: House, { request, host }: Arrived, path: string): Response {
-  const found = /^\/s\//.test(path) ? undefined : pages(request);
+/** Both pages are at their own paths; one of them is at `/` too, where the link leads. */
+function page(house: House, { request, host }: Arrived, path: string): Response | Promise<Response> {
+  const isFirst = path === "/" || path === "/claim";
+  if (path === "/chat" || (isFirst && house.page === "chat")) return chatPage(house);
+  const asked = path === "/os-agent" ? new Request(new URL("/", request.url), request) : request;
+  const found = /^\/(?:s\/|chat\.html)/.test(path) ? undefined : house.pages(asked);
   if (!found) throw nothingThere();
   if (!found.headers.get("content-type")?.startsWith("text/html")) return found;
-  const csp = SECURITY["content-security-policy"]!.replace("connect-src 'self'", `connect-src 'self' ${socketUrl(socket, host)}`);
+  const csp = SECURITY["content-security-policy"]!.replace("connect-src 'self'", `connect-src 'self' ${socketUrl(house.socket, host)}`);
   found.headers.set("content-security-policy", csp);
+  // Only the page itself may use the microphone, and reach OS-Agent's socket.
   found.headers.set("permissions-policy", SECURITY["permissions-policy"]!.replace("microphone=()", "microphone=(self)"));
   return found;
+}
+
+/** WebChat is one file: exactly the script and the style that stand in it may run. */
+async function chatPage({ pages }: House): Promise<Response> {
+  const found = pages(new Request("http://localhost/chat.html"));
+  if (!found) return pages(new Request("http://localhost/")) ?? new Response(null, { status: 404 });
+  const text = await found.text();
+  const hash = (tag: string): string => {
+    const inner = new RegExp(`<${tag}>(.*?)</${tag}>`, "s").exec(text)?.[1] ?? "";
+    return `'sha256-${createHash("sha256").update(inner).digest("base64")}'`;
+  };
+  const csp = SECURITY["content-security-policy"]!.replace("script-src 'self'", `script-src ${hash("script")}`).replace(
+    "style-src 'self'",
+    `style-src ${hash("style")}`,
+  );
+  return new Response(text, {
+    headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache", "content-security-policy": csp },
+  });
 }
 
 /** By the name that the page was called by, where the socket answers to it. */
@@ -121,11 +156,34 @@ function socketUrl(socket: Own, host: string): string {
 
 // ---- Who is there
 
-async function identify({ auth, entry }: House, { request, peer, known }: Arrived): Promise<Caller | undefined> {
-  const bearer = /^Bearer +(\S.*)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
-  const found = bearer === undefined ? trusted(await auth.caller(request.headers, peer), request) : await entry.byToken(bearer, peer);
+const bearerOf = (headers: Headers): string | undefined => /^Bearer +(\S.*)$/i.exec(headers.get("authorization") ?? "")?.[1];
+
+/** What comes for OS-Agent's socket is contained. */
+async function identify({ auth, entry }: House, { request, peer, known }: Arrived, chat = false): Promise<Caller | undefined> {
+  const bearer = bearerOf(request.headers);
+  const own = bearer === undefined || (chat && !looksLikeJwt(bearer));
+  const found = own ? trusted(await auth.caller(request.headers, peer), request) : await entry.byToken(bearer, peer);
   if (found) known();
   return found;
+}
+
+/** WebChat's socket: the path, the origin, then a token, a ticket, or an open door. */
+async function upgrade(house: House, { headers, url, peer }: { headers: Headers; url: string; peer: Peer }) {
+  const { gate, own, auth, entry, live } = house;
+  const { steward, hub } = gate;
+  corsHeaders(headers, own, steward.settings.config());
+  if (url.replace(/\?.*$/s, "") !== "/ws") throw nothingThere();
+  const ticket = /(?:^|,)\s*steward\.([\w-]{1,200})\s*(?:,|$)/.exec(headers.get("sec-websocket-protocol") ?? "")?.[1];
+  const bearer = bearerOf(headers);
+  const show = async (): Promise<Caller | undefined> => {
+    if (bearer !== undefined)
+      return looksLikeJwt(bearer) ? entry.byToken(bearer, peer) : auth.caller(new Headers({ authorization: `Bearer ${bearer}` }), peer);
+    if (ticket !== undefined) return looksLikeTicket(ticket) ? gate.tickets.redeem(ticket) : undefined;
+    return entry.isOpen(headers, peer) ? entry.named(steward.settings.config().osAgent.defaultUser) : undefined;
+  };
+  const caller = await show();
+  if (!caller || !(await entry.holds(caller))) throw unauthenticated();
+  return (opened: WebSocket) => serveWebChat({ steward, hub, live }, caller, opened);
 }
 
 async function claim({ auth }: House, { request, peer, known }: Arrived): Promise<Response> {
@@ -138,13 +196,13 @@ async function claim({ auth }: House, { request, peer, known }: Arrived): Promis
 async function ticket(house: House, arrived: Arrived): Promise<Response> {
   const { gate, socket, entry } = house;
   const { request, peer } = arrived;
-  const known = await identify(house, arrived);
   const { osAgent } = gate.steward.settings.config();
-  const { user } = fit(
+  const { user, chat = false } = fit(
     ticketBody,
     (await readJson(request, { bytes: MAX_OPEN_JSON, ms: 5000, inside: false })) ?? {},
     "body",
   ) as TicketBody;
+  const known = await identify(house, arrived, chat);
   // Where OS-Agent's door is open, it is for this page too; anybody else's page was refused by its origin.
   const guest = known || !entry.isOpen(request.headers, peer) ? undefined : await entry.named(user?.trim() || osAgent.defaultUser);
   const caller = known ?? guest;
@@ -168,6 +226,7 @@ async function leave(house: House, arrived: Arrived): Promise<Response> {
   if (!caller?.ambient) throw unauthenticated();
   await gate.steward.store.commit({ drop: [caller.by] });
   gate.live.revoke(caller.by);
+  house.live.revoke(caller.by);
   return json({ success: true }, 200, { "set-cookie": auth.noCookie(arrived.peer) });
 }
 
@@ -180,7 +239,10 @@ async function file(house: House, arrived: Arrived, wanted: Wanted): Promise<Res
   if (!who) {
     // A link that was followed shows no proof of its own: the page fetches the file with its proof.
     if (request.headers.get("sec-fetch-mode") !== "navigate") throw unauthenticated();
-    return new Response(null, { status: 303, headers: { location: `/#${request.url.replace(/^[^/]*\/\/[^/]*\//, "")}` } });
+    return new Response(null, {
+      status: 303,
+      headers: { location: `${house.page === "chat" ? "/os-agent" : "/"}#${request.url.replace(/^[^/]*\/\/[^/]*\//, "")}` },
+    });
   }
   const given = await giveFile(house.gate.steward, who, wanted);
   if (request.method !== "HEAD") return given;

@@ -1,17 +1,16 @@
 // Routes of the doctor: it looks at this Steward from the inside.
 import type { Patient } from "../../doctor/check.ts";
-import { examine } from "../../doctor/doctor.ts";
 import { portState } from "../ports.ts";
 import type { Gate, Handlers } from "../table.ts";
 
 type Names = "doctor.get" | "doctor.repair";
 
 export const doctor = {
-  "doctor.get": ({ gate, steward, query: { names } }) =>
-    examine(patientOf(gate), { names: names ? names.split(",") : [], version: steward.version }),
-  "doctor.repair": ({ gate, steward, who, body: { names = [] } }) => {
+  "doctor.get": async ({ gate, steward, query: { names } }) =>
+    (await import("../../doctor/doctor.ts")).examine(patientOf(gate), { names: names ? names.split(",") : [], version: steward.version }),
+  "doctor.repair": async ({ gate, steward, who, body: { names = [] } }) => {
     steward.log("info", "The doctor repairs", { by: who.person, via: who.via });
-    return examine(patientOf(gate), { names, fix: true, version: steward.version });
+    return (await import("../../doctor/doctor.ts")).examine(patientOf(gate), { names, fix: true, version: steward.version });
   },
 } satisfies Pick<Handlers, Names>;
 

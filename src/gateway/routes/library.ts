@@ -2,11 +2,11 @@
 import type { Computer } from "../../core/computer.ts";
 import type { Principal } from "../../core/types.ts";
 import { spawnAgent } from "../../run/agents.ts";
-import { namedSession, namedSessions } from "../../run/named-sessions.ts";
+import { namedSession, namedSessions } from "../named-sessions.ts";
 import { notify } from "../../run/notifications.ts";
 import { reach } from "../../run/reach.ts";
 import { usedBy } from "../../run/returns.ts";
-import { executeWithSecret } from "../../run/secret-command.ts";
+import { executeWithSecret } from "../secret-command.ts";
 import { getSession, ownDoc } from "../../run/sessions.ts";
 import type { Steward } from "../../run/steward.ts";
 import { StewardError } from "../../std/error.ts";

@@ -1,7 +1,9 @@
 // Routes about the MCP servers that Steward uses. What they mean is src/mcp's.
 import type { RouteName } from "../../core/api.ts";
+import type { McpServer } from "../../core/api-mcp.ts";
 import { sizeOf } from "../../run/finding.ts";
 import { specOf } from "../../run/toolbox.ts";
+import { diffLines, MOST } from "../../skills/diff.ts";
 import type { Handlers } from "../table.ts";
 
 type Names = Extract<RouteName, `mcp.${string}`>;
@@ -11,21 +13,21 @@ export const mcp = {
     const tools = await steward.servers.tools(who);
     const tokens = tools.reduce((sum, tool) => sum + sizeOf(specOf(tool)), 0);
     const { tokens: limit } = steward.settings.config().mcp;
-    return { servers: await steward.servers.list(), tokens, limit, found: tokens > limit };
+    return { servers: compared(await steward.servers.list()), tokens, limit, found: tokens > limit };
   },
-  "mcp.add": async ({ steward, who, body: { name, server } }) => {
-    const added = await steward.servers.add(name, server);
+  "mcp.add": async ({ steward, who, body: { name, server, replace } }) => {
+    const added = await steward.servers.add(name, server, replace);
     steward.log("info", "An MCP server was defined", { server: name, by: who.person, via: who.via });
-    return added;
+    return compared([added])[0]!;
   },
   "mcp.remove": async ({ steward, id }) => {
     await steward.servers.remove(id);
     return { success: true };
   },
-  "mcp.approve": ({ steward, id, body }) => steward.servers.approve(id, body),
+  "mcp.approve": async ({ steward, id, body }) => compared([await steward.servers.approve(id, body)])[0]!,
   "mcp.test": async ({ steward, who, id }) => {
-    const { version, ...tested } = await steward.servers.test(who, id);
-    return { ...tested, ...(version === undefined ? {} : { version }) };
+    const { version, server, ms } = await steward.servers.test(who, id);
+    return { server: compared([server])[0]!, ms, ...(version === undefined ? {} : { version }) };
   },
   "mcp.mine": async ({ steward, who }) => ({ servers: await steward.servers.mine(who) }),
   "mcp.signIn": async ({ steward, who, caller, visit, id }) => {
@@ -40,3 +42,12 @@ export const mcp = {
     return { success: true };
   },
 } satisfies Pick<Handlers, Names>;
+
+/** With what has changed, line by line. However much a server has changed, the work for one answer is bounded. */
+function compared(servers: McpServer[]): McpServer[] {
+  const changes = servers
+    .flatMap(({ wants, tools }) => [wants, ...tools.map((tool) => tool.wants)])
+    .filter((one) => one?.before !== undefined);
+  for (const change of changes) change!.diff = diffLines(change!.before!, change!.text, MOST / changes.length);
+  return servers;
+}

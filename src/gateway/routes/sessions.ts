@@ -4,7 +4,6 @@ import { cancelTurn, say } from "../../run/inbox.ts";
 import {
   changeSession,
   clearSession,
-  exportSession,
   getSession,
   listSessions,
   makeSession,
@@ -12,6 +11,7 @@ import {
   sessionDoc,
   sessionEvents,
 } from "../../run/sessions.ts";
+import { exportSession } from "../export.ts";
 import { fileHeaders } from "../headers.ts";
 import { noticeSource } from "../notices.ts";
 import { eventStream, sessionSource } from "../stream.ts";

@@ -7,7 +7,7 @@ import { checkout } from "../../skills/checkout.ts";
 import { diffLines } from "../../skills/diff.ts";
 import { addSkill, checkSkill, chosen, findSkill, newSkill, removeSkill, turnSkill } from "../../skills/install.ts";
 import { sent } from "../../skills/sent.ts";
-import { type Skill, skillsOf } from "../../skills/skills.ts";
+import { type Skill, skillsOf, textsOf } from "../../skills/skills.ts";
 import { StewardError } from "../../std/error.ts";
 import { receive } from "../uploads.ts";
 import type { Handlers } from "../table.ts";
@@ -21,6 +21,7 @@ export const skills = {
     const { license, compatibility, allowed, metadata = {} } = skill.disk.text ?? {};
     return {
       ...{ skill: told(skill), text: skill.disk.main, diff: diffLines(skill.doc?.main ?? skill.disk.main, skill.disk.main), metadata },
+      texts: await textsOf(skill),
       ...(license === undefined ? {} : { license }),
       ...(compatibility === undefined ? {} : { compatibility }),
       ...(allowed === undefined ? {} : { tools: allowed }),
@@ -35,7 +36,7 @@ export const skills = {
     try {
       mustBe(bytes, sha256);
       const choice = chosen(unpack(bytes), name);
-      if (check === "1") return { name: choice.name, problems: checkSkill(choice) };
+      if (check === "1") return { name: choice.name, problems: await checkSkill(choice) };
       const { skill } = await addSkill(steward, who, choice, {
         from: from ?? "an archive",
         replace: replace === "1",

@@ -16,6 +16,8 @@ export interface Exchange {
 const WINDOW = 8;
 /** When a message was sent may stand before it. */
 const SENT = /^<time>[^<>]{0,60}<\/time>\s*/;
+/** What a schedule says beside its prompt. */
+const DUE = /\n?<schedule>[^<]*<\/schedule>/;
 /** What runs commands has one of two names, by the door; the rules know the first. */
 export const terminal = { own: "execute_terminal_command", other: "execute_terminal" };
 const SUMMARY = "[Summary of the earlier conversation]";
@@ -29,7 +31,8 @@ export function exchanges(prompt: LanguageModelV4Prompt): Exchange[] {
       const text = message.content
         .flatMap((part) => (part.type === "text" ? [part.text] : []))
         .join("\n")
-        .replace(SENT, "");
+        .replace(SENT, "")
+        .replace(DUE, "");
       if (reported(list, text)) continue;
       list.push({ text: text.startsWith(SUMMARY) ? "" : text, done: [], reply: text.startsWith(SUMMARY) ? SUMMARY : "" });
     }

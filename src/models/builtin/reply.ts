@@ -1,6 +1,7 @@
 // Puts a tool's result into words for a person, as Markdown. Failures are in failure.ts, figures of the machine in figures.ts.
 import { bytes } from "../../std/text.ts";
 import { figures } from "./figures.ts";
+import { scheduled } from "./later.ts";
 import type { Call, Known, Result } from "./meaning.ts";
 import { asText, block, cell, code, plural, table } from "./markdown.ts";
 import { factsOf } from "./system.ts";
@@ -87,6 +88,7 @@ const TELL: Record<string, Telling> = {
   list_running_apps: runningApps,
   get_app_info: ({ input }, output) => `${inText(input, "app_name")}:\n\n${table(output)}`,
   fetch_page: ({ input }, output) => page(inText(input, "url"), output),
+  schedule_task: scheduled,
   remember: ({ input }) => `I will remember: ${inText(input, "text")}`,
   recall: recalled,
   forget: ({ view }) => `Forgotten${view ? `: ${view.replace(/^forget /, "")}` : ""}.`,

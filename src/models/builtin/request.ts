@@ -1,4 +1,5 @@
 // Takes a message apart into requests: quotes become tokens, chains are split, politeness goes. Knows no tool.
+import { BEGINS_LATER } from "./later.ts";
 import { visible } from "../../std/text.ts";
 import type { Request } from "./meaning.ts";
 
@@ -117,7 +118,7 @@ function chain(all: string): string[] {
 function splits(left: string, join: string): boolean {
   if (join === "," && /^in \S+$/i.test(left)) return false;
   if (/^[.!?]$/.test(join)) return !/^(?:run|execute)\b/i.test(left);
-  if (NEGATED.test(left)) return false;
+  if (NEGATED.test(left) || BEGINS_LATER.test(left)) return false;
   if (join === ";") return !/^(?:run|execute)\b/i.test(left);
   if (join.endsWith("then") || /after/.test(join)) return true;
   return !CONTENT.test(left) || /\b(?:folder|directory)\b/i.test(left) || left.endsWith(CLOSE);

@@ -1,12 +1,15 @@
 // Asks every rule in turn what a request means; the first that knows decides.
 import { create, createFolder, move, remove, replace, undo, write } from "./edits.ts";
 import { find, info, list, read } from "./files.ts";
+import { later, reminder } from "./later.ts";
 import type { Known, Meaning, Request, Rule } from "./meaning.ts";
 import { applications, facts, memory, run, running, web } from "./system.ts";
 import { sums, talk, time, unclear } from "./talk.ts";
 
 const RULES: Rule[] = [
+  reminder,
   talk,
+  later,
   run,
   time,
   sums,

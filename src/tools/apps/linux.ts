@@ -8,6 +8,8 @@ import { pick, suggestion, type Named } from "./match.ts";
 
 const WAIT_MS = 5000;
 const POLL_MS = 150;
+/** As often it is looked at least. */
+const LOOKS = 10;
 
 interface Session {
   display: string;
@@ -188,10 +190,11 @@ function grouped(windows: Window[], entries: Entry[]): Running[] {
 /** Those windows that are still there after waiting a while for them to go. */
 async function gone(windows: Window[], run: Run, signal: AbortSignal): Promise<Window[]> {
   const end = Date.now() + WAIT_MS;
-  for (;;) {
+  for (let looks = 1; ; looks++) {
     const { stdout } = await run("wmctrl", "-l");
     const left = windows.filter(({ id }) => stdout.split("\n").some((line) => line.startsWith(`${id} `)));
-    if (left.length === 0 || Date.now() > end) return left;
+    // Time that the whole machine stood still was none for the application either.
+    if (left.length === 0 || (Date.now() > end && looks >= LOOKS)) return left;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     signal.throwIfAborted();
   }

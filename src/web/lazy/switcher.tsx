@@ -25,28 +25,29 @@ interface Changes {
 const SCOPES: Record<Scope, string> = { session: "This session", person: "You", install: "Everybody" };
 const MOST = 60;
 
-export function SwitcherPanel({ session, close }: { session: string | undefined; close(): void }): VNode | null {
+interface Given {
+  session: string | undefined;
+  close(): void;
+}
+
+/** It opens and closes whether or not it is known who answers. */
+export function SwitcherPanel({ session, close }: Given): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [scope, setScope] = useState<Scope>(session === undefined ? "person" : "session");
-  const [wish, setWish] = useState<Wish>({});
-  const [problem, setProblem] = useState("");
+  const [asking, setAsking] = useState(true);
+  const look = async (): Promise<void> => {
+    setAsking(true);
+    await refreshChoice(session, { look: "1" });
+    setAsking(false);
+  };
   useEffect(() => {
     takeStyles(styles);
     const before = document.activeElement;
     dialog.current?.showModal();
-    void refreshChoice(session, { look: "1" });
+    void look();
     void probeModels();
     return () => before instanceof HTMLElement && before.focus();
   }, []);
   const now = choosing.value;
-  const put = (body: Changes): Promise<void> =>
-    change({ scope, ...(session === undefined ? {} : { session }), ...body }).then(
-      () => (setProblem(""), setWish({})),
-      (error: unknown) => setProblem(wordsOf(error)),
-    );
-  if (!now) return null;
-  const { choice } = now;
-  const changed = changes(now, wish);
   return (
     <dialog
       ref={dialog}
@@ -55,33 +56,69 @@ export function SwitcherPanel({ session, close }: { session: string | undefined;
       onCancel={(event) => (event.preventDefault(), close())}
       onClick={(event) => event.target === dialog.current && close()}
     >
-      <form class="dialog" onSubmit={(event) => (event.preventDefault(), void put(changed))}>
-        <header>
-          <h2>Who answers</h2>
-          <button type="button" class="ghost round" aria-label="Close" onClick={close}>
-            <Icon name="close" />
-          </button>
-        </header>
-        <Now now={now} />
-        <Engines now={now} chosen={wish.engine ?? choice.engine} choose={(engine) => setWish({ ...wish, engine })} />
-        <Models chosen={wish.model ?? choice.model} choose={(model) => setWish({ ...wish, model })} />
-        <Pins now={now} chosen={wish.pin} choose={(pin) => setWish({ ...wish, pin })} />
-        <Scopes now={now} session={session} chosen={scope} choose={setScope} />
-        <p class="problem" role="alert" hidden={problem === ""}>
-          {problem}
-        </p>
-        <div class="actions end">
-          {(["engine", "model"] as const).some((one) => choice.from[one] === scope) && scope !== "install" ? (
-            <button type="button" class="ghost" onClick={() => void put({ engine: null, model: null })}>
-              Back to the default
-            </button>
-          ) : null}
-          <button class="primary" disabled={Object.keys(changed).length === 0}>
-            Switch
-          </button>
+      {now ? (
+        <Form now={now} session={session} close={close} />
+      ) : (
+        <div class="dialog">
+          <Head close={close} />
+          <p class={asking ? "quiet" : "problem"} role="status">
+            {asking ? "Asking who answers…" : "Steward did not say who answers. Is it running?"}
+          </p>
+          {asking ? null : (
+            <div class="actions end">
+              <button type="button" onClick={() => void look()}>
+                Ask again
+              </button>
+            </div>
+          )}
         </div>
-      </form>
+      )}
     </dialog>
+  );
+}
+
+const Head = ({ close }: { close(): void }): VNode => (
+  <header>
+    <h2>Who answers</h2>
+    <button type="button" class="ghost round" aria-label="Close" onClick={close}>
+      <Icon name="close" />
+    </button>
+  </header>
+);
+
+function Form({ now, session, close }: Given & { now: Choosing }): VNode {
+  const [scope, setScope] = useState<Scope>(session === undefined ? "person" : "session");
+  const [wish, setWish] = useState<Wish>({});
+  const [problem, setProblem] = useState("");
+  const put = (body: Changes): Promise<void> =>
+    change({ scope, ...(session === undefined ? {} : { session }), ...body }).then(
+      () => (setProblem(""), setWish({})),
+      (error: unknown) => setProblem(wordsOf(error)),
+    );
+  const { choice } = now;
+  const changed = changes(now, wish);
+  return (
+    <form class="dialog" onSubmit={(event) => (event.preventDefault(), void put(changed))}>
+      <Head close={close} />
+      <Now now={now} />
+      <Engines now={now} chosen={wish.engine ?? choice.engine} choose={(engine) => setWish({ ...wish, engine })} />
+      <Models chosen={wish.model ?? choice.model} choose={(model) => setWish({ ...wish, model })} />
+      <Pins now={now} chosen={wish.pin} choose={(pin) => setWish({ ...wish, pin })} />
+      <Scopes now={now} session={session} chosen={scope} choose={setScope} />
+      <p class="problem" role="alert" hidden={problem === ""}>
+        {problem}
+      </p>
+      <div class="actions end">
+        {(["engine", "model"] as const).some((one) => choice.from[one] === scope) && scope !== "install" ? (
+          <button type="button" class="ghost" onClick={() => void put({ engine: null, model: null })}>
+            Back to the default
+          </button>
+        ) : null}
+        <button class="primary" disabled={Object.keys(changed).length === 0}>
+          Switch
+        </button>
+      </div>
+    </form>
   );
 }
 
@@ -130,7 +167,10 @@ const pinOf = ({ pins }: Choosing["choice"]): Pin | "" => (pins.local ? "local" 
 
 function Now({ now: { choice } }: { now: Choosing }): VNode {
   const { engine, model, from } = choice;
-  const why = from.engine === from.model ? whyWords(from.model) : `engine ${whyWords(from.engine)}, model ${whyWords(from.model)}`;
+  const why =
+    from.engine === from.model || from.engine === "found"
+      ? whyWords(from.model)
+      : `engine ${whyWords(from.engine)}, model ${whyWords(from.model)}`;
   return (
     <p class="now">
       Now: <strong>{model}</strong> by the engine <strong>{engine}</strong> <span class="quiet">({why})</span>

@@ -12,8 +12,8 @@ import { go } from "../router.ts";
 async function redeem(code: string): Promise<void> {
   const { proof } = await call("claim.redeem", { body: { code } });
   keepProof(proof);
+  go("/", { replace: true }); // first: somebody else than before begins with a new page
   await enter();
-  go("/", { replace: true });
 }
 
 /** The whole link or only its code. */

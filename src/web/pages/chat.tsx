@@ -50,7 +50,7 @@ function Conversation({ id }: { id: string | undefined }): VNode {
         <p class="quiet late">Opening…</p>
       </div>
     );
-  if (rows.value.length === 0) return <Empty id={id} />;
+  if (rows.value.length === 0 && atStart.value) return <Empty id={id} />;
   return (
     <>
       {loadingOlder.value ? (

@@ -7,6 +7,7 @@ import { messageOf } from "../../std/error.ts";
 import { bytes } from "../../std/text.ts";
 import type { IconName } from "../parts/icon.tsx";
 import { Card, useLoad, Waiting } from "../parts/load.tsx";
+import { Facts, Table } from "../parts/table.tsx";
 import { Undo } from "../parts/tool.tsx";
 import { isOwner } from "../people.ts";
 import { journal, wholeJournal } from "../undo.ts";
@@ -95,14 +96,7 @@ function Report({ data }: { data: Report }): VNode {
             </li>
           ))}
         </ul>
-        <dl class="figures">
-          {figures.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts list={figures} look="figures" />
       </Card>
       {Object.keys(caches).length > 0 ? <Caches caches={caches} /> : null}
     </>
@@ -112,40 +106,19 @@ function Report({ data }: { data: Report }): VNode {
 function Caches({ caches }: { caches: NonNullable<Report["caches"]> }): VNode {
   return (
     <Card id="health-caches" title="Caches" about="Repeated reads of what has not changed.">
-      <div class="wide" tabIndex={0} role="region" aria-label="Caches">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Cache</th>
-              <th scope="col" class="to-right">
-                Entries
-              </th>
-              <th scope="col" class="to-right">
-                Hits
-              </th>
-              <th scope="col" class="to-right">
-                Misses
-              </th>
-              <th scope="col" class="to-right">
-                Hit rate
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {Object.entries(caches).map(([name, { size, max_size, hits, misses, hit_rate }]) => (
-              <tr key={name}>
-                <th scope="row">{name.replaceAll("_", " ")}</th>
-                <td class="to-right">
-                  {number(size)} of {number(max_size)}
-                </td>
-                <td class="to-right">{number(hits)}</td>
-                <td class="to-right">{number(misses)}</td>
-                <td class="to-right">{Math.round(hit_rate * 100)} %</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="Caches" columns={[["Cache"], ["Entries", "right"], ["Hits", "right"], ["Misses", "right"], ["Hit rate", "right"]]}>
+        {Object.entries(caches).map(([name, { size, max_size, hits, misses, hit_rate }]) => (
+          <tr key={name}>
+            <th scope="row">{name.replaceAll("_", " ")}</th>
+            <td class="to-right">
+              {number(size)} of {number(max_size)}
+            </td>
+            <td class="to-right">{number(hits)}</td>
+            <td class="to-right">{number(misses)}</td>
+            <td class="to-right">{Math.round(hit_rate * 100)} %</td>
+          </tr>
+        ))}
+      </Table>
     </Card>
   );
 }

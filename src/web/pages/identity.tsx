@@ -1,14 +1,14 @@
 // Identity: how Steward speaks and what it always knows: personalities, the files with their difference before saving, what waits, the history, what a turn sends.
-import { useState } from "preact/hooks";
 import type { VNode } from "preact";
 import { confirm, telling, toast } from "../notices.ts";
 import { call } from "../api.ts";
 import { Diff } from "../parts/diff.tsx";
 import { Fold } from "../parts/fold.tsx";
 import type { IconName } from "../parts/icon.tsx";
+import { Files } from "../parts/identity-files.tsx";
 import { Card, type Loaded, useLoad, Waiting } from "../parts/load.tsx";
 import { isOwner } from "../people.ts";
-import { callSkills, type IdentityFile, type Lines, type OwnChange } from "../skills-api.ts";
+import { callSkills, type Identity, type IdentityFile, type OwnChange } from "../skills-api.ts";
 import { takeStyles } from "../sheet.ts";
 import { number, shortDate, wholeTime } from "../words.ts";
 import styles from "./skills.css";
@@ -17,14 +17,6 @@ export const title = "Identity";
 export const icon: IconName = "write";
 
 takeStyles(styles);
-
-const ABOUT: Record<string, string> = {
-  "SOUL.md": "How Steward speaks and behaves, to everybody here.",
-  "USER.md": "Who you are and how you like things.",
-  "MEMORY.md": "Lasting facts and decisions.",
-  "HEARTBEAT.md": "What Steward does by itself, and when. Not in its instructions.",
-  "TOOLS.md": "Notes on tools: what to use when, names of machines and folders.",
-};
 
 export function Page(): VNode {
   const known = useLoad(() => callSkills("identity.get"));
@@ -69,10 +61,8 @@ function Waits({ file: { name, waits = "", diff = [] }, again }: { file: Identit
   );
 }
 
-type Known = Awaited<ReturnType<typeof callSkills<"identity.get">>>;
-
-function Personality({ data: { preset, presets }, again }: { data: Known; again(): void }): VNode {
-  const choose = async (name: Known["preset"]): Promise<void> => {
+function Personality({ data: { preset, presets }, again }: { data: Identity; again(): void }): VNode {
+  const choose = async (name: Identity["preset"]): Promise<void> => {
     const own = {
       title: `Speak as ${name}?`,
       text: "SOUL.md holds words of your own. They can be brought back below, under What was changed.",
@@ -96,78 +86,6 @@ function Personality({ data: { preset, presets }, again }: { data: Known; again(
         ))}
       </fieldset>
     </Card>
-  );
-}
-
-function Files({ known, again }: { known: Loaded<Known>; again(): void }): VNode {
-  const [name, setName] = useState("USER.md");
-  const file = known.data?.files.find((one) => one.name === name);
-  return (
-    <Card
-      id="identity-files"
-      title="Files"
-      about={
-        known.data?.folder === undefined
-          ? "A change holds from the next message on."
-          : `In ${known.data.folder}: any editor will do too. A change holds from the next message on.`
-      }
-    >
-      <div class="tabs-row" role="group" aria-label="Which file">
-        {Object.keys(ABOUT).map((one) => (
-          <button key={one} type="button" class="small" aria-pressed={one === name} onClick={() => setName(one)}>
-            {one}
-          </button>
-        ))}
-      </div>
-      {file ? <Editor key={`${file.name} ${file.at}`} file={file} again={again} /> : <Waiting problem={known.problem} />}
-    </Card>
-  );
-}
-
-function Editor({ file, again }: { file: IdentityFile; again(): void }): VNode {
-  const { name, yours, tokens, at, by, problem } = file;
-  const [text, setText] = useState(file.text);
-  const [lines, setLines] = useState<Lines>();
-  const changed = text !== file.text;
-  const edit = (next: string): void => (setText(next), setLines(undefined));
-  const compare = async (): Promise<void> =>
-    setLines((await telling(callSkills("identity.put", { id: name, body: { text, preview: true } })))?.diff);
-  const save = async (): Promise<void> => {
-    if (!(await telling(callSkills("identity.put", { id: name, body: { text, before: file.text } })))) return;
-    toast(`${name} is saved. It holds from the next message on.`);
-    again();
-  };
-  return (
-    <>
-      <p class="about">
-        {ABOUT[name]} {tokens > 0 ? `${number(tokens)} tokens in each request.` : ""}{" "}
-        {at > 0 && by !== "start" ? `Changed ${shortDate(at)} by ${by}.` : ""}
-      </p>
-      {problem ? <p class="problem">The file can't be read: {problem}</p> : null}
-      <textarea
-        class="identity-text"
-        aria-label={name}
-        readOnly={!yours}
-        value={text}
-        onInput={(event) => edit(event.currentTarget.value)}
-      />
-      {yours ? (
-        <div class="actions">
-          <button type="button" class="primary small" disabled={!changed} onClick={() => void save()}>
-            Save
-          </button>
-          <button type="button" class="small" disabled={!changed} onClick={() => void compare()}>
-            Show what changes
-          </button>
-          <button type="button" class="small" disabled={!changed} onClick={() => edit(file.text)}>
-            Discard
-          </button>
-        </div>
-      ) : (
-        <p class="quiet">It is the owner's: how Steward speaks to everybody here.</p>
-      )}
-      {lines ? <Diff lines={lines} label={`What changes in ${name}`} /> : null}
-    </>
   );
 }
 

@@ -1,10 +1,11 @@
 // What is known of the person: a search over everything, the kept facts, the JSON memory with its versions.
 import { useState } from "preact/hooks";
 import type { VNode } from "preact";
-import { callMemory, type Hit, type Known, type Version } from "../memory-api.ts";
-import { confirm, spoken, telling, toast } from "../notices.ts";
+import { callMemory, type FactChange, type Hit, type Known } from "../memory-api.ts";
+import { spoken, telling, toast } from "../notices.ts";
 import type { IconName } from "../parts/icon.tsx";
 import { Card, type Loaded, useLoad, Waiting } from "../parts/load.tsx";
+import { Fields } from "../parts/memory-fields.tsx";
 import { takeStyles } from "../sheet.ts";
 import { baseName, count, number, shortDate, wholeTime } from "../words.ts";
 import styles from "./memory.css";
@@ -108,10 +109,17 @@ function One({ hit }: { hit: Hit }): VNode {
 }
 
 function Facts({ known }: { known: Loaded<Known> }): VNode {
-  const forget = async (id: string): Promise<void> => {
-    if (!(await telling(callMemory("memory.forget", { id })))) return;
-    toast("Forgotten. Settings, under What was changed, brings it back.");
+  const changes = useLoad(() => callMemory("memory.facts"));
+  const done = (said: string): void => {
+    toast(said);
     known.again();
+    changes.again();
+  };
+  const forget = async (id: string): Promise<void> => {
+    if (await telling(callMemory("memory.forget", { id }))) done("Forgotten. Below, under the history, it is brought back.");
+  };
+  const restore = async (id: string): Promise<void> => {
+    if (await telling(callMemory("memory.restore", { id }))) done("It is kept again.");
   };
   const facts = known.data?.facts.toSorted((a, b) => b.at - a.at);
   return (
@@ -122,12 +130,15 @@ function Facts({ known }: { known: Loaded<Known> }): VNode {
         <p class="quiet">Nothing yet. Say “remember that …” in a conversation.</p>
       ) : (
         <ul class="lines-list" aria-label="Facts">
-          {facts.map(({ id, text, at, session }) => (
+          {facts.map(({ id, text, at, session, type, untrusted, local }) => (
             <li key={id}>
               <span class="grow">
                 {text}
                 <small>
+                  {type && type !== "other" ? `${type} · ` : ""}
                   {shortDate(at)}
+                  {untrusted ? " · after words of others, so no instruction" : ""}
+                  {local ? " · for models of this machine only" : ""}
                   {session ? (
                     <>
                       {" · "}
@@ -143,86 +154,37 @@ function Facts({ known }: { known: Loaded<Known> }): VNode {
           ))}
         </ul>
       )}
+      <FactHistory changes={changes.data?.changes ?? []} restore={(id) => void restore(id)} />
     </Card>
   );
 }
 
-function Fields({ known }: { known: Loaded<Known> }): VNode {
-  const [text, setText] = useState<string>();
-  const versions = useLoad(() => callMemory("memory.history"));
-  const shown = text ?? known.data?.memory ?? "";
-  const put = async (memory: string, said: string): Promise<void> => {
-    if (!(await telling(callMemory("memory.put", { body: { memory } })))) return;
-    setText(undefined);
-    toast(said);
-    known.again();
-    versions.again();
-  };
-  const reset = async (): Promise<void> => {
-    const words = "Its fields go; the version of now is kept below.";
-    if (!(await confirm({ title: "Begin this memory anew?", text: words, action: "Begin anew", danger: true }))) return;
-    if (!(await telling(callMemory("memory.reset")))) return;
-    setText(undefined);
-    known.again();
-    versions.again();
-  };
-  return (
-    <Card
-      id="memory-json"
-      title="Fields"
-      about="One JSON object that stands in the instructions of every turn. The agent may set its fields, but never protected_memory."
-    >
-      {known.data ? (
-        <>
-          <textarea
-            class="memory-json"
-            aria-label="The memory as JSON"
-            spellcheck={false}
-            value={shown}
-            onInput={(event) => setText(event.currentTarget.value)}
-          />
-          <div class="actions">
-            <button type="button" class="primary small" disabled={text === undefined} onClick={() => void put(shown, "Saved.")}>
-              Save
-            </button>
-            <button type="button" class="small" disabled={text === undefined} onClick={() => setText(undefined)}>
-              Discard
-            </button>
-            <button type="button" class="small danger" onClick={() => void reset()}>
-              Begin anew
-            </button>
-            <span class="quiet">
-              {number(shown.length)} of {number(known.data.limit)} characters
-            </span>
-          </div>
-          <Versions versions={versions.data?.versions ?? []} restore={(memory) => void put(memory, "That version holds again.")} />
-        </>
-      ) : (
-        <Waiting problem={known.problem} />
-      )}
-    </Card>
-  );
-}
-
-function Versions({ versions, restore }: { versions: Version[]; restore(memory: string): void }): VNode | null {
-  if (versions.length === 0) return null;
+function FactHistory({ changes, restore }: { changes: FactChange[]; restore(id: string): void }): VNode | null {
+  if (changes.length === 0) return null;
+  const gone = new Set<string>();
   return (
     <details class="memory-versions">
-      <summary>{count(versions.length, "version")}</summary>
-      <ul class="lines-list" aria-label="Versions">
-        {versions.map(({ id, at, by, memory }) => (
-          <li key={id}>
-            <details class="grow">
-              <summary>
-                {wholeTime(at)} · by {by}
-              </summary>
-              <pre>{memory}</pre>
-            </details>
-            <button type="button" class="small" aria-label={`Put back the version of ${wholeTime(at)}`} onClick={() => restore(memory)}>
-              Put back
-            </button>
-          </li>
-        ))}
+      <summary>History of facts</summary>
+      <ul class="lines-list" aria-label="History of facts">
+        {changes.map(({ at, did, by, fact, text, there }) => {
+          const offered = !there && did === "forgotten" && !gone.has(fact);
+          if (offered) gone.add(fact);
+          return (
+            <li key={`${at} ${fact}`}>
+              <span class="grow">
+                {text}
+                <small>
+                  {did} by {by === "you" ? "you" : "the agent"} · <time title={wholeTime(at)}>{shortDate(at)}</time>
+                </small>
+              </span>
+              {offered ? (
+                <button type="button" class="small" aria-label={`Bring back: ${text.slice(0, 60)}`} onClick={() => restore(fact)}>
+                  Bring back
+                </button>
+              ) : null}
+            </li>
+          );
+        })}
       </ul>
     </details>
   );

@@ -11,11 +11,13 @@ import { callPeople, type Computers, type Machine, type Person } from "../people
 import { isOwner } from "../people.ts";
 import { takeStyles } from "../sheet.ts";
 import { number, shortDate, wholeTime } from "../words.ts";
+import things from "../lazy/things.css";
 import styles from "./people.css";
 
 export const title = "People";
 export const icon: IconName = "people";
 
+takeStyles(things);
 takeStyles(styles);
 
 type Open = { what: "invite" } | { what: "link"; link: Link } | { what: "remove"; person: Person };
@@ -50,7 +52,7 @@ function All(): VNode {
         }
       >
         {list ? (
-          <ul class="people-list">
+          <ul class="things">
             {list.map((person) => (
               <One key={person.id} person={person} computers={computers.data} open={setOpen} again={again} />
             ))}
@@ -80,8 +82,8 @@ function One({ person, computers, open, again }: Shown): VNode {
   const machine = computers?.computers.find((one) => one.person === id)?.machine;
   const heading = `person-${id}`;
   return (
-    <li class="person" aria-labelledby={heading}>
-      <div class="person-head">
+    <li class="thing person" aria-labelledby={heading}>
+      <div class="thing-head">
         <h3 id={heading}>{name}</h3>
         <span class="pill">{role}</span>
         {removing ? <span class="pill asking">being removed</span> : suspended ? <span class="pill failed">suspended</span> : null}

@@ -8,6 +8,7 @@ import type { IconName } from "../parts/icon.tsx";
 import { Card, useLoad, Waiting } from "../parts/load.tsx";
 import { ModeCard } from "../parts/mode.tsx";
 import { GrantsCard, PermissionsCard } from "../parts/permissions.tsx";
+import { Facts } from "../parts/table.tsx";
 import { LinkCard, TokensCard } from "../parts/tokens.tsx";
 import { confirm, telling, toast } from "../notices.ts";
 import { health, isOwner, me, models, offered, probeModels, probing, refreshModels } from "../people.ts";
@@ -224,14 +225,7 @@ function About(): VNode {
         </button>
       }
     >
-      <dl class="facts">
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts list={facts} />
     </Card>
   );
 }

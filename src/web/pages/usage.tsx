@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 import { openFile } from "../files.ts";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Card, useLoad, Waiting } from "../parts/load.tsx";
+import { Facts } from "../parts/table.tsx";
 import { BudgetCard } from "../parts/usage-budget.tsx";
 import { DayChart } from "../parts/usage-chart.tsx";
 import { type By, Cost, type Span, UsedFor } from "../parts/usage-table.tsx";
@@ -29,7 +30,8 @@ const PERIODS = [
 export function Page(): VNode {
   const [days, setDays] = useState(30);
   const [person, setPerson] = useState("");
-  const today = useLoad(() => callUsage("usage.get", { query: {} }));
+  // Which day it is where Steward runs: a window that stays open goes on to the next.
+  const today = useLoad(() => callUsage("usage.get", { query: {} }), 60_000);
   const people = useLoad(() => (isOwner.value ? callUsage("people.list") : Promise.resolve({ people: [] })));
   const list = people.data?.people ?? [];
   const to = today.data?.to;
@@ -94,11 +96,11 @@ function All({ span }: { span: Span }): VNode {
   return (
     <>
       <Totals usage={data} />
-      {data.total.requests > 0 ? (
+      {data.total.requests > 0 || data.total.cost > 0 ? (
         <DayChart usage={data} />
       ) : (
         <p class="quiet">
-          {data.ever.requests > 0
+          {data.ever.requests > 0 || data.ever.cost > 0
             ? "No model was asked in this time."
             : "No model was asked yet. What each call used and cost will stand here."}
         </p>
@@ -125,14 +127,5 @@ function Totals({ usage: { total, ever } }: { usage: Usage }): VNode {
     ["Tokens out", compact(total.output)],
     ["Ever since", <Cost figures={ever satisfies Figures} />],
   ];
-  return (
-    <dl class="figures totals">
-      {figures.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Facts list={figures} look="figures totals" />;
 }

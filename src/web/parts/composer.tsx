@@ -137,14 +137,14 @@ function Field({ draft, send, session }: { draft: Draft; send(): void; session: 
 }
 
 function Attached({ one, drop }: { one: Attachment; drop(): void }): VNode {
-  const state = one.problem ?? (one.file ? bytes(one.size) : `${Math.round(one.share * 100)} %`);
+  // The size from the beginning: words that change while it is uploaded would move the buttons of all files under the pointer.
   return (
     <li class={one.problem ? "bad" : ""}>
       {one.preview ? <img src={one.preview} alt="" /> : <Icon name="file" />}
       <span class="name" title={one.name}>
         {one.name}
       </span>
-      <span class="quiet">{state}</span>
+      <span class="quiet">{one.problem ?? bytes(one.size)}</span>
       {one.file || one.problem ? null : <progress value={one.share} max={1} aria-label={`Uploading ${one.name}`} />}
       <button type="button" class="ghost tiny" aria-label={`Remove ${one.name}`} onClick={drop}>
         <Icon name="close" />

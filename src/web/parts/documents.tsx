@@ -4,10 +4,10 @@ import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
 import type { Answered } from "../../core/api.ts";
 import { bytes } from "../../std/text.ts";
-import { upload } from "../api.ts";
 import { callComputer } from "../computer-api.ts";
 import { fileAddress, openFile } from "../files.ts";
 import { confirm, telling, toast } from "../notices.ts";
+import { upload } from "../transfer.ts";
 import { shortDate, wholeTime } from "../words.ts";
 import { Icon } from "./icon.tsx";
 import { Card, useLoad, Waiting } from "./load.tsx";
@@ -95,7 +95,7 @@ function Row({ one, again }: { one: One; again(): void }): VNode {
       action: "Remove",
       danger: true,
     });
-    if (sure && (await telling(callComputer("documents.remove", { params: { id } })))) again();
+    if (sure && (await telling(callComputer("documents.remove", { id })))) again();
   };
   return (
     <li>

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { callEngines, type Engine, type Program } from "../engines-api.ts";
 import { confirm, telling, toast } from "../notices.ts";
 import { isOwner } from "../people.ts";
+import { Chain } from "./chain.tsx";
 import { Card, useLoad, Waiting } from "./load.tsx";
 
 const EVERY_MS = 2000;
@@ -25,6 +26,7 @@ export function EnginesCard(): VNode {
       ) : (
         <Waiting problem={loaded.problem} />
       )}
+      {isOwner.value ? <Chain /> : null}
     </Card>
   );
 }
@@ -60,15 +62,15 @@ function Doing({ program, again }: { program: Program; again(): void }): VNode |
   const bring = async (): Promise<void> => {
     const text = `${about}: ${program.package} ${wanted} from npm. Its licence is ${licence}. It may need up to 1 GB of room while it comes.`;
     if (!(await confirm({ title: `Bring ${name}?`, text, action: "Bring" }))) return;
-    await telling(callEngines("engines.install", name));
+    await telling(callEngines("engines.install", { id: name }));
     again();
   };
   const cancel = async (): Promise<void> => {
-    if (await telling(callEngines("engines.cancel", name))) again();
+    if (await telling(callEngines("engines.cancel", { id: name }))) again();
   };
   const remove = async (): Promise<void> => {
     if (!(await confirm({ title: `Remove ${name}?`, text: "What it kept of its sessions stays.", action: "Remove", danger: true }))) return;
-    if (await telling(callEngines("engines.remove", name))) toast(`${name} is taken away.`);
+    if (await telling(callEngines("engines.remove", { id: name }))) toast(`${name} is taken away.`);
     again();
   };
   if (bringing?.state === "running")

@@ -81,13 +81,14 @@ function ItemRow({ entry, item }: { entry: Entry & { kind: "item" }; item: Item 
   }
 }
 
-const Day = ({ at }: { at: number }): VNode => (
-  <div class="day">
-    <span>
-      {dayName(at) === "Today" || dayName(at) === "Yesterday" ? dayName(at) : wholeTime(at).replace(/,? at .*|,? \d{1,2}:.*/, "")}
-    </span>
-  </div>
-);
+function Day({ at }: { at: number }): VNode {
+  const name = dayName(at, useNow());
+  return (
+    <div class="day">
+      <span>{/day$/.test(name) ? name : new Date(at).toLocaleDateString(undefined, { dateStyle: "full" })}</span>
+    </div>
+  );
+}
 
 const Stamp = ({ at }: { at: number }): VNode => (
   <time class="stamp" dateTime={new Date(at).toISOString()} title={wholeTime(at)}>
@@ -103,7 +104,17 @@ interface Spoken {
   kind?: "" | "reported" | "command";
 }
 const speaker = ({ from, source }: Entry & { kind: "message" }): string =>
-  source ? (source === "computer" ? "A program in your computer" : "A program") : from.startsWith("agent:") ? "Senior agent" : "You";
+  source && source !== "forwarded"
+    ? source === "computer"
+      ? "A program in your computer"
+      : source === "agent"
+        ? from
+        : source === "schedule" || source === "heartbeat"
+          ? "Schedule"
+          : "A program"
+    : from.startsWith("agent:")
+      ? "Senior agent"
+      : "You";
 
 function Message({ parts, at, state, by = "You", kind = "" }: Spoken): VNode {
   const text = textOf([...parts]);

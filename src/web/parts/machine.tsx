@@ -10,6 +10,7 @@ import { confirm, telling, toast } from "../notices.ts";
 import { number, timeOf, wholeTime } from "../words.ts";
 import { Icon } from "./icon.tsx";
 import { Card, useLoad, Waiting } from "./load.tsx";
+import { Facts, Table } from "./table.tsx";
 
 type Machine = NonNullable<ComputerInfo["machine"]>;
 interface Shown {
@@ -31,14 +32,7 @@ export function MachineTab({ info, again }: Shown): VNode {
     <div class="cards">
       <Card id="machine-state" title="This computer" aside={machine ? <StateWord machine={machine} /> : undefined}>
         {machine?.note ? <p class={machine.state === "failed" ? "problem" : "about"}>{machine.note}</p> : null}
-        <dl class="facts">
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts list={facts} />
         {machine ? <Meters machine={machine} /> : null}
         {machine ? <Power machine={machine} again={again} /> : null}
       </Card>
@@ -165,26 +159,9 @@ function Processes(): VNode {
       ) : data.processes.length === 0 ? (
         <p class="quiet">Nothing runs in it now.</p>
       ) : (
-        <div class="wide" tabIndex={0} role="region" aria-label="Processes">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col" class="to-right">
-                  Number
-                </th>
-                <th scope="col">Command</th>
-                <th scope="col" class="to-right">
-                  CPU
-                </th>
-                <th scope="col" class="to-right">
-                  Memory
-                </th>
-                <th scope="col">Since</th>
-              </tr>
-            </thead>
-            <tbody>{data.processes.slice(0, 200).map(processRow)}</tbody>
-          </table>
-        </div>
+        <Table label="Processes" columns={[["Number", "right"], ["Command"], ["CPU", "right"], ["Memory", "right"], ["Since"]]}>
+          {data.processes.slice(0, 200).map(processRow)}
+        </Table>
       )}
     </Card>
   );

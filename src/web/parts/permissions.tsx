@@ -7,10 +7,13 @@ import { telling, toast } from "../notices.ts";
 import { scopeWords, wholeTime } from "../words.ts";
 import { Scope } from "./ask.tsx";
 import { Icon } from "./icon.tsx";
-import { Card, useLoad, Waiting } from "./load.tsx";
+import { Card, useLoad, useTurns, Waiting } from "./load.tsx";
 import { Fold } from "./fold.tsx";
 
 type Capability = Answered<"permissions.get">["capabilities"][string];
+type Restrictions = Capability["restrictions"];
+/** Made of what holds when it is sent: what was blocked elsewhere meanwhile stays blocked. */
+type Change = (now: Restrictions) => Partial<Restrictions>;
 type ListName = "blocked_commands" | "blocked_paths" | "allowed_paths" | "allowed_apps" | "blocked_apps";
 
 const named: Record<string, { label: string; about: string; lists: ListName[]; sudo?: boolean }> = {
@@ -39,17 +42,24 @@ const listed: Record<ListName, { label: string; about: string; example: string }
 };
 
 export function PermissionsCard(): VNode {
-  const { data, problem, set } = useLoad(() => call("permissions.get"));
+  const { data, problem, set, again } = useLoad(() => call("permissions.get"));
+  const inTurn = useTurns();
   const toggle = async (name: string, enabled: boolean): Promise<void> => {
     if (!data) return;
     set(withPart(data, name, { enabled }));
     if (!(await telling(call("permissions.toggle", { body: { capability: name, enabled } })))) set(data);
   };
-  const restrict = async (name: string, change: Partial<Capability["restrictions"]>): Promise<void> => {
+  const restrict = async (name: string, change: Change): Promise<void> => {
     if (!data) return;
-    const restrictions = { ...data.capabilities[name]!.restrictions, ...change };
-    set(withPart(data, name, { restrictions }));
-    if (!(await telling(call("permissions.put", { body: { capabilities: { [name]: { restrictions: change } } } })))) set(data);
+    const shown = data.capabilities[name]!.restrictions;
+    set(withPart(data, name, { restrictions: { ...shown, ...change(shown) } }));
+    const kept = await inTurn(async () => {
+      const now = (await telling(call("permissions.get")))?.capabilities[name]?.restrictions;
+      const body = now && { capabilities: { [name]: { restrictions: change(now) } } };
+      return body && telling(call("permissions.put", { body }));
+    });
+    if (!kept) set(data);
+    again();
   };
   return (
     <Card id="set-may" title="What it may do" about="Switches hold at once and in every mode.">
@@ -72,7 +82,7 @@ interface Given {
   name: string;
   one: Capability;
   toggle(on: boolean): void;
-  restrict(change: Partial<Capability["restrictions"]>): void;
+  restrict(change: Change): void;
 }
 
 function Row({ name, one, toggle, restrict }: Given): VNode {
@@ -106,7 +116,7 @@ function Row({ name, one, toggle, restrict }: Given): VNode {
                   <input
                     type="checkbox"
                     checked={one.restrictions.allow_sudo}
-                    onChange={(event) => restrict({ allow_sudo: event.currentTarget.checked })}
+                    onChange={({ currentTarget: { checked } }) => restrict(() => ({ allow_sudo: checked }))}
                   />{" "}
                   <span>
                     Allow <code>sudo</code>
@@ -119,7 +129,7 @@ function Row({ name, one, toggle, restrict }: Given): VNode {
                   id={`${id}-${list}`}
                   list={list}
                   values={one.restrictions[list]}
-                  change={(values) => restrict({ [list]: values })}
+                  change={(make) => restrict((now) => ({ [list]: make(now[list]) }))}
                 />
               ))}
             </>
@@ -139,13 +149,13 @@ function Lines({
   id: string;
   list: ListName;
   values: readonly string[];
-  change(values: string[]): void;
+  change(make: (values: readonly string[]) => string[]): void;
 }): VNode {
   const [text, setText] = useState("");
   const about = listed[list];
   const add = (): void => {
     const value = text.trim();
-    if (value && !values.includes(value)) change([...values, value]);
+    if (value && !values.includes(value)) change((now) => [...now.filter((one) => one !== value), value]);
     setText("");
   };
   return (
@@ -161,7 +171,7 @@ function Lines({
               type="button"
               class="ghost tiny"
               aria-label={`Remove ${value} from ${about.label.toLowerCase()}`}
-              onClick={() => change(values.filter((one) => one !== value))}
+              onClick={() => change((now) => now.filter((one) => one !== value))}
             >
               <Icon name="close" />
             </button>

@@ -1,34 +1,17 @@
 // The dialogs of the page about people: inviting somebody, and removing one after their name was typed.
-import { useEffect, useId, useRef, useState } from "preact/hooks";
-import type { ComponentChildren, VNode } from "preact";
+import { useState } from "preact/hooks";
+import type { VNode } from "preact";
 import { callPeople, type Person } from "../people-api.ts";
 import { telling } from "../notices.ts";
 import { wholeTime } from "../words.ts";
 import { CopyButton } from "./code.tsx";
+import { Dialog } from "./dialog.tsx";
 
 type GivenRole = "member" | "guest";
 export interface Link {
   name: string;
   url: string;
   expiresAt: number;
-}
-
-function Dialog({ title, close, children }: { title: string; close(): void; children: ComponentChildren }): VNode {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => before instanceof HTMLElement && before.focus();
-  }, []);
-  return (
-    <dialog ref={dialog} aria-labelledby={id} onCancel={(event) => (event.preventDefault(), close())}>
-      <div class="dialog">
-        <h2 id={id}>{title}</h2>
-        {children}
-      </div>
-    </dialog>
-  );
 }
 
 const isHere = (url: string): boolean => ["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname);

@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 import { everyDay, type Line, money, type Usage } from "../usage-api.ts";
 import { compact, count } from "../words.ts";
 import { Fold } from "./fold.tsx";
+import { Table } from "./table.tsx";
 import { Cost } from "./usage-table.tsx";
 
 type What = "cost" | "tokens";
@@ -75,34 +76,16 @@ export function DayChart({ usage: { rows, from, to, total } }: { usage: Usage })
 }
 
 const Days = ({ rows }: { rows: Line[] }): VNode => (
-  <div class="wide" tabIndex={0} role="region" aria-label="Each day">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Day</th>
-          <th scope="col" class="to-right">
-            Cost
-          </th>
-          <th scope="col" class="to-right">
-            Requests
-          </th>
-          <th scope="col" class="to-right">
-            Tokens
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.toReversed().map((row) => (
-          <tr key={row.key}>
-            <th scope="row">{row.key}</th>
-            <td class="to-right">
-              <Cost figures={row} />
-            </td>
-            <td class="to-right">{row.requests}</td>
-            <td class="to-right">{compact(tokensOf(row))}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </div>
+  <Table label="Each day" columns={[["Day"], ["Cost", "right"], ["Requests", "right"], ["Tokens", "right"]]}>
+    {rows.toReversed().map((row) => (
+      <tr key={row.key}>
+        <th scope="row">{row.key}</th>
+        <td class="to-right">
+          <Cost figures={row} />
+        </td>
+        <td class="to-right">{row.requests}</td>
+        <td class="to-right">{compact(tokensOf(row))}</td>
+      </tr>
+    ))}
+  </Table>
 );

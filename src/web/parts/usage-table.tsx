@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 import { callUsage, type Figures, priceOf, type Usage } from "../usage-api.ts";
 import { compact, number } from "../words.ts";
 import { useLoad, Waiting } from "./load.tsx";
+import { Table } from "./table.tsx";
 
 export type By = "model" | "engine" | "session" | "person";
 const NAMES: Record<By, string> = { model: "Model", engine: "Engine", session: "Session", person: "Person" };
@@ -41,43 +42,32 @@ export function UsedFor({ span, choices }: { span: Span; choices: By[] }): VNode
           </button>
         ))}
       </div>
-      <Table key={now} by={now} span={span} />
+      <Used key={now} by={now} span={span} />
     </>
   );
 }
 
-function Table({ by, span }: { by: By; span: Span }): VNode {
+function Used({ by, span }: { by: By; span: Span }): VNode {
   const { data, problem } = useLoad<Usage>(() => callUsage("usage.get", { query: { ...span, by } }));
   if (!data) return <Waiting problem={problem} />;
   if (data.rows.length === 0) return <p class="quiet">Nothing yet.</p>;
   return (
-    <div class="wide" tabIndex={0} role="region" aria-label={`By ${by}`}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">{NAMES[by]}</th>
-            {["Cost", "Requests", "In", "Out", "Cached"].map((name) => (
-              <th key={name} scope="col" class="to-right">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {data.rows.map((row) => (
-            <tr key={row.key}>
-              <th scope="row">{row.name ?? row.key}</th>
-              <td class="to-right">
-                <Cost figures={row} />
-              </td>
-              <td class="to-right">{number(row.requests)}</td>
-              <td class="to-right">{compact(row.input)}</td>
-              <td class="to-right">{compact(row.output)}</td>
-              <td class="to-right">{compact(row.cached)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label={`By ${by}`}
+      columns={[[NAMES[by]], ["Cost", "right"], ["Requests", "right"], ["In", "right"], ["Out", "right"], ["Cached", "right"]]}
+    >
+      {data.rows.map((row) => (
+        <tr key={row.key}>
+          <th scope="row">{row.name ?? row.key}</th>
+          <td class="to-right">
+            <Cost figures={row} />
+          </td>
+          <td class="to-right">{number(row.requests)}</td>
+          <td class="to-right">{compact(row.input)}</td>
+          <td class="to-right">{compact(row.output)}</td>
+          <td class="to-right">{compact(row.cached)}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
