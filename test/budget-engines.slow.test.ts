@@ -41,13 +41,22 @@ test("at a ceiling Claude Code waits in the door; allowed it goes on, denied it 
     }
     throw new Error("Nobody was asked");
   };
+  // With nobody at its keys `chat` leaves when a question is asked; the turn goes on.
+  const shows = async (text: string): Promise<{ out: string }> => {
+    for (let tries = 0; ; tries++) {
+      const { sessions } = await here.json<{ sessions: { running: boolean }[] }>(["sessions", "--json"]);
+      const shown = await here.run(["sessions", "show", "current"]);
+      if (shown.out.includes(text) && sessions.every(({ running }) => !running)) return shown;
+      assert.ok(tries < 100, `Never shown, or the turn never ended: ${text}\n${shown.out}`);
+      await sleep(200);
+    }
+  };
   const first = here.run(["chat", "Say something dear"]);
   const ask = await asked();
   assert.match(ask.options.join("|"), /^allow 0\.\d0 more today\|deny$/);
   assert.equal((await here.run(["ask", "answer", ask.id, ask.options[0]!])).code, 0);
   await first;
-  const shown = await here.run(["sessions", "show", "current"]);
-  assert.match(shown.out, /Paid for\./);
+  await shows("Paid for.");
   const used = await here.json<Used>(["usage", "--by", "engine", "--json"]);
   assert.deepEqual([used.total.requests, used.total.unknown, used.rows.map(({ key }) => key)], [1, 0, ["claude"]]);
   assert.ok(used.total.cost > 0 && used.total.cost < 0.01, String(used.total.cost));
@@ -56,11 +65,7 @@ test("at a ceiling Claude Code waits in the door; allowed it goes on, denied it 
   const again = await asked();
   await here.run(["ask", "answer", again.id, "deny"]);
   const told = await second;
-  let after = await here.run(["sessions", "show", "current"]);
-  for (let tries = 0; tries < 50 && !after.out.includes("I stopped here"); tries++) {
-    await sleep(200);
-    after = await here.run(["sessions", "show", "current"]);
-  }
+  const after = await shows("I stopped here");
   assert.equal(after.out.split("I stopped here: the budget of").length, 2, `${after.out}\n---\n${told.code} ${told.out}${told.err}`);
   assert.doesNotMatch(after.out, /Never said\./);
   assert.equal((await here.json<Asks>(["ask", "list", "--json"])).asks.length, 0);
