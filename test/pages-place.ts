@@ -101,7 +101,14 @@ export async function visit(
   );
   if (signedIn) {
     await page.goto(await place.gateway.claimLink());
-    await page.getByLabel("Message", { exact: true }).waitFor();
+    await page
+      .getByLabel("Message", { exact: true })
+      .waitFor()
+      .catch(async (error: unknown) => {
+        throw new Error(`The page shows no chat but: ${await page.locator("body").innerText()}\n${complaints.join("\n")}`, {
+          cause: error,
+        });
+      });
     if (path !== "/") await page.goto(place.gateway.url + path);
   } else await page.goto(place.gateway.url + path);
   return { page, context, strays, complaints };
