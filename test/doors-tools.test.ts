@@ -12,10 +12,10 @@ import { toolbox } from "../src/run/toolbox.ts";
 import { type DoorsPlace, ECHO, within } from "./doors-place.ts";
 import { OWNER } from "./harness.ts";
 
-async function connected(doors: OpenDoors, modern: boolean): Promise<Client> {
+async function connected(doors: OpenDoors, modern: boolean, how: { fetch?: typeof fetch } = {}): Promise<Client> {
   const client = new Client({ name: "test", version: "1" }, modern ? { versionNegotiation: { mode: "auto" } } : {});
   const { url, headers } = doors.tools;
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers }, ...how }));
   return client;
 }
 
@@ -115,13 +115,20 @@ test("the same call asked for twice while it runs is made once", () =>
       },
       place,
     );
-    const [one, other] = [await connected(doors, false), await connected(doors, false)];
+    // The headers of an answer come when its call has arrived there.
+    const arrived = { calls: 0 };
+    const counting: typeof fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      if (String(init?.body).includes('"tools/call"')) arrived.calls++;
+      return response;
+    };
+    const [one, other] = [await connected(doors, false), await connected(doors, false, { fetch: counting })];
     const asked = { name: "echo", arguments: { text: "x" }, _meta: { "claudecode/toolUseId": "toolu_0123456789" } };
     const first = one.callTool(asked);
     while (ids.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const second = other.callTool(asked);
     const third = other.callTool({ ...asked, _meta: {} });
-    while (ids.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    while (ids.length < 2 || arrived.calls < 2) await new Promise((resolve) => setImmediate(resolve));
     go.resolve();
     assert.deepEqual(
       (await Promise.all([first, second, third])).map(({ content }) => content),
