@@ -1,5 +1,4 @@
 // A real Steward behind a real gateway in a temporary home, answered by a scripted model server. For tests of the doors.
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect as connectSocket } from "node:net";
@@ -85,7 +84,7 @@ export async function openPlace(
       await gateway.close();
       await composed.close();
       await model.close();
-      if (!options.home) await rm(home, { recursive: true, force: true });
+      if (!options.home) await rm(home, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }
@@ -170,11 +169,11 @@ export async function bytes(url: string, data: string | Uint8Array, ms = 2000, f
   const socket = connectSocket(Number(new URL(url).port), "127.0.0.1");
   let text = "";
   socket.on("data", (chunk) => (text += chunk.toString("latin1")));
-  socket.on("error", () => {});
   socket.write(data);
-  const over = once(socket, "close");
+  // A connection that is reset is over, too.
+  const over = new Promise((resolve) => socket.on("error", resolve).once("close", resolve));
   const late = (limit: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, limit).unref());
-  await Promise.race([over, once(socket, "data"), late(first)]);
+  await Promise.race([over, new Promise((resolve) => socket.once("data", resolve)), late(first)]);
   await Promise.race([over, late(ms)]);
   socket.destroy();
   return text;

@@ -53,8 +53,8 @@ describe("rules of the gateway", () => {
     const headers = { authorization: `Bearer ${made.token}` };
     assert.equal((await raw(url, { path: "/api/me", headers })).status, 200);
     const chat = await openChat(url, headers);
-    await place.composed.steward.store.commit({ drop: [`auth/token/${digestOf("token", made.token)}`] });
     const closed = once(chat.socket, "close");
+    await place.composed.steward.store.commit({ drop: [`auth/token/${digestOf("token", made.token)}`] });
     chat.send({ message: "still there?" });
     assert.equal((await raw(url, { path: "/api/me", headers })).status, 401);
     assert.equal((await closed)[0], 4001);
