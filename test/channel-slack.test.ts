@@ -71,12 +71,12 @@ test("slack: what the inbox takes long for comes again and is still taken once",
   };
   const { id } = await platform.say({ text: "big", from: mia });
   await until(() => (asked.length > 0 ? true : undefined), "it was handed over");
-  assert.equal(platform.state.open.size, 1, "it is not acknowledged");
+  assert.equal(platform.state.told.size, 0, "it is not acknowledged");
   await platform.redeliver!(id);
   slow.resolve();
-  await until(() => (platform.state.open.size === 0 ? true : undefined), "all of it is acknowledged");
+  await until(() => (platform.state.told.size === 2 ? true : undefined), "both envelopes are acknowledged");
   assert.deepEqual(asked, [id]);
-  assert.equal(platform.state.told.size, 2, "both envelopes were");
+  assert.equal(platform.state.open.size, 0, "nothing more is");
 });
 
 test("slack: an error of the server after it has sent all the same is one message, with its receipt", async (t) => {
@@ -137,9 +137,12 @@ test("slack: /steward and /twizzy are said in the conversation of the two; alone
   await until(() => platform.state.whispers[0], "the greeting");
   assert.match(platform.state.whispers[0]!.text, /^Hello, I am Steward\./);
   assert.deepEqual(trial.got, []);
+  // What is told now waits until what was missed has been read: after it nothing is asked of Slack for that any more.
+  await platform.say({ text: "again", from: mia });
+  await trial.came(1);
   platform.command("/steward", "what is &lt;new&gt;?", mia);
   platform.command("/steward", "no", mia);
-  const got = await trial.came(2);
+  const [, ...got] = await trial.came(3);
   assert.deepEqual(
     got.map(({ kind, from, text, where, to }) => [kind, from, text, where, to.chat]),
     [
@@ -160,7 +163,7 @@ test("slack: /steward and /twizzy are said in the conversation of the two; alone
   const strangers: unknown[] = [];
   trial.inbox.now = async ({ to }) => (strangers.push(to.chat, platform.calls().join()), {});
   platform.command("/steward", "let me in", ben);
-  const [, , known] = await trial.came(3);
+  const [, , , known] = await trial.came(4);
   assert.deepEqual(strangers, [ben, ""]);
   await trial.channel.send({ channel: "slack", chat: ben }, { text: "Who are you?" }, "k1");
   assert.deepEqual([known!.text, known!.to.chat], ["let me in", platform.kept()[0]!.chat]);
