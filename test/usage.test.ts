@@ -356,11 +356,13 @@ test("one that breaks, or says nothing of it, with what was sent and received; w
   ]);
 });
 
-test("one that is stopped before anything came counts the time in which the model may have thought", async () => {
+test("one that is stopped before anything came counts the time in which the model may have thought", async (t) => {
+  const clock = { at: 1000 };
+  t.mock.method(performance, "now", () => clock.at);
   const stop = new AbortController();
   const model = streaming([], "hang");
   model.doStream = async () => {
-    setTimeout(() => stop.abort(), 50);
+    setTimeout(() => ((clock.at += 50), stop.abort()), 50);
     await new Promise((_, reject) => void stop.signal.addEventListener("abort", () => reject(new Error("stopped"))));
     throw new Error("not here");
   };
