@@ -38,7 +38,7 @@ after(async () => {
 
 function fresh(): string {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "steward-own-")));
-  closing.push(() => rmSync(folder, { recursive: true, force: true }));
+  closing.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }));
   return folder;
 }
 const optionsOf = (home: string, more: Partial<ComputerOptions> = {}): ComputerOptions => ({ ...ownOptions(home), ...more });
@@ -68,7 +68,8 @@ describe("a contained computer", skip, () => {
       for await (const _ of shell.output({ signal: new AbortController().signal }));
     })();
     const broken = Promise.all([refuses(running, "unavailable"), refuses(reading, "unavailable")]);
-    await delay(100);
+    const sleeping = async (): Promise<number> => (await machine.processes()).filter(({ command }) => command === "sleep 1234").length;
+    await until(async () => (await sleeping()) === 2, "the command runs");
     await machine.stop();
     await broken;
     assert.equal((await computer.exec("echo up again; echo kept > ~/kept; echo d > /data/d")).stdout, "up again\n");
@@ -179,7 +180,7 @@ while True:
     if not b: break
     n += len(b)
 print(n)`;
-    const counts = await Promise.all([1, 2, 3].map(() => computer.exec(["python3", "-c", script], { timeoutMs: 30_000 })));
+    const counts = await Promise.all([1, 2, 3].map(() => computer.exec(["python3", "-c", script], { timeoutMs: 120_000 })));
     assert.deepEqual(
       counts.map((one) => one.stdout),
       Array.from({ length: 3 }, () => `${300 * 65_536}\n`),
@@ -194,7 +195,12 @@ describe("a supervisor that serves", { skip: process.platform !== "linux" && "ne
     const { args, env } = supervisorStart("serve", socket);
     const server = spawn("python3", args, { env: { PATH: process.env["PATH"], ...env }, stdio: "ignore" });
     closing.push(() => server.kill("SIGKILL"));
-    await until(() => existsSync(socket), "the socket");
+    // It is there a moment before anybody listens there.
+    const answers = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        const found = createConnection(socket, () => (found.destroy(), resolve(true))).on("error", () => resolve(false));
+      });
+    await until(answers, "the socket");
     const client = (): Computer =>
       supervised(optionsOf(folder), {
         home: folder,
