@@ -10,7 +10,8 @@ test("T-104 A-052: people are answered alone and, when they mention it, in a lis
   const [mia, ben] = platform.people;
   const words = Array.from({ length: 30 }, (_, at) => `word${at}`).join(" ");
   let turns = 0;
-  const shown = until(() => platform.kept().find(({ text }) => text.includes("word0")), "the beginning of the answer");
+  const shown = (): Promise<unknown> =>
+    until(() => platform.kept().find(({ text }) => text.includes("word0")), "the beginning of the answer");
   const place = await commandsPlace({
     auto: true,
     script: () => {
@@ -20,7 +21,7 @@ test("T-104 A-052: people are answered alone and, when they mention it, in a lis
       if (turns === 2)
         return [
           { do: "text", text: words.slice(0, 90) },
-          { do: "until", promise: shown },
+          { do: "until", promise: shown() },
           { do: "text", text: words.slice(90) },
         ];
       return [{ do: "text", text: "In **this** room." }];
