@@ -31,7 +31,8 @@ const terminals: Terminal[] = [];
 after(() => {
   for (const terminal of terminals) terminal.close();
   for (const child of children) child.kill("SIGKILL");
-  for (const home of homes) rmSync(home, { recursive: true, force: true });
+  // What was just told to end may still write there.
+  for (const home of homes) rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 });
 
 /** A new home; it goes, and what was started on it ends, when the tests of the file are over. */

@@ -105,7 +105,7 @@ test("Ctrl-C stops the turn, twice leaves; what is typed meanwhile joins the tur
   term.press("Enter");
   await term.shows(/› what is 30\+4\?\n… execute_terminal_command until [^\n]*\n›$/);
   go(here);
-  await term.shows(/✓ execute_terminal_command until [^]*34[^]*\n›$/);
+  await term.shows(/✓ execute_terminal_command until [^]*34[^]*\n\n›$/); // the empty line is the end of the turn
   term.press("C-c");
   await term.shows(/Ctrl-C again leaves\.\n›$/);
   // Again means within two seconds: where this machine stood still for as long, it is the first one again.
@@ -175,8 +175,8 @@ test("one request in a terminal asks there; Ctrl-C stops it", { skip }, async (t
   await asked.shows(/✓ write_file[^]*EXIT 0$/);
   assert.equal(readFileSync(path, "utf8"), "z");
   asked.close();
-  const stopped = terminal(here, ["chat", "run the command `sleep 20`"]);
-  await stopped.shows(/… execute_terminal_command sleep 20$/);
+  const stopped = terminal(here, ["chat", "run the command `sleep 300`"]);
+  await stopped.shows(/… execute_terminal_command sleep 300$/);
   stopped.press("C-c");
   await stopped.shows(/Stopped\.\nEXIT 130$/);
   stopped.close();
