@@ -17,6 +17,7 @@ test(
     await page.getByText("Connected").waitFor();
     await page.reload();
     await page.getByRole("region", { name: /^Write hello\.txt: Done/ }).waitFor();
+    await page.locator(".end").waitFor();
     const articles = await page.getByRole("article").allInnerTexts();
     assert.ok(articles.length >= 2 && articles.some((words) => words.includes("create a file hello.txt")));
     for (const words of articles) {

@@ -7,7 +7,7 @@ import { eventually } from "./gateway-place.ts";
 import { builtin, oneBrowser, openPage, say, sessionOf, skip, talk, visit } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 const composer = (page: Page) => page.getByLabel("Message", { exact: true });
 const bubbles = (page: Page): Promise<string[]> => page.locator(".bubble").allInnerTexts();
 /** The same as `talk`, said later in the same session. */

@@ -11,7 +11,7 @@ import { builtPage } from "./built-page.ts";
 import { builtin, oneBrowser, openPage, say, sessionOf, skip, talk, visit } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 180_000 };
+const options = { skip, timeout: 280_000 };
 
 /** Milliseconds that the page's own thread has computed so far: what else the machine does is not in it. */
 async function computing(page: Page): Promise<() => Promise<number>> {
@@ -79,8 +79,9 @@ test("10,000 messages scroll smoothly, with few elements, back to the first", op
     }
   });
   const loaded = Date.now() - begun;
-  assert.equal(await v.page.getByText("Question 0", { exact: true }).count(), 1);
   await v.page.locator(".list").evaluate((list) => list.scrollTo(0, 0));
+  await v.page.getByText("Question 0", { exact: true }).waitFor();
+  assert.equal(await v.page.getByText("Question 0", { exact: true }).count(), 1);
   const down = await steadily(v.page, { frames: 240, step: 60 });
   await v.page.locator(".list").evaluate((list) => list.scrollTo(0, list.scrollHeight / 2));
   const up = await steadily(v.page, { frames: 240, step: -60 });

@@ -86,6 +86,7 @@ export async function visit(
   { width = 1280, height = 800, path = "/", theme, signedIn = true }: VisitOptions = {},
 ): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width, height }, hasTouch: width < 500, reducedMotion: "reduce" });
+  context.setDefaultTimeout(60_000);
   if (theme) await context.addInitScript((value) => localStorage.setItem("steward.theme", value), theme);
   const page = await context.newPage();
   const strays: string[] = [];
