@@ -374,6 +374,8 @@ withDiscord("a gateway that stays away is given up, and closing while it is trie
   await until(() => trial.lost[0], "it is lost");
   assert.ok(hasCode(trial.lost[0], "unavailable"));
   await trial.close();
+  // What was under way when it was closed has come by then.
+  await assert.rejects(trial.channel.probe(), { code: "unavailable" });
   const before = tries();
   await assert.rejects(trial.channel.probe(), { code: "unavailable" });
   assert.equal(tries(), before);

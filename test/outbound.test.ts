@@ -19,6 +19,7 @@ interface Scope {
 }
 async function serve(t: Scope, answer: RequestListener): Promise<string> {
   const server = createServer(answer).listen(0, "127.0.0.1");
+  server.keepAliveTimeout = 65_000; // it is not the server that ends what is used again
   await new Promise((resolve) => server.once("listening", resolve));
   t.after(() => {
     server.closeAllConnections();

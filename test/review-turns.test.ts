@@ -246,9 +246,13 @@ test("people who wait for an answer don't hold up everybody else, and nobody may
   await one.say("hello");
   void one.worker.drain();
   await until(async () => ((await stops(one)).length > 0 ? true : undefined));
-  const denied = (await Promise.all(sessions.map((id) => one.steward.store.events(id))))
-    .flat()
-    .flatMap(({ event }) => (event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result?.error] : []));
+  const denied = await until(async () => {
+    const logs = (await Promise.all(sessions.map((id) => one.steward.store.events(id)))).flat();
+    const errors = logs.flatMap(({ event }) =>
+      event.type === "item.completed" && event.item.kind === "tool" ? [event.item.result?.error] : [],
+    );
+    return errors.length > 0 ? errors : undefined;
+  });
   assert.deepEqual(denied, ["Not asked: 300 questions are open already. Answer or stop some of them first."]);
   await one.worker.stop(5000);
 });
