@@ -347,7 +347,7 @@ test("a restart in the middle goes on where it was: the helper is not told twice
   await one.say("go");
   void one.worker.drain();
   await until(() => (runs.length === 1 ? true : undefined));
-  await one.worker.stop(1000);
+  await one.worker.stop(60_000);
   open();
   await one.heir().drain();
   assert.deepEqual(words(await results(one)), ["Spawned a", "ready"]);

@@ -26,7 +26,7 @@ import { BEN, CALL, endOf, type MoneyPlace, moneyPlace, notices, NOON, sums, tex
 const ONE_CALL = 0.003;
 
 async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 2000; tries++) {
+  for (const end = Date.now() + 60_000; Date.now() < end;) {
     const found = await look();
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 2));
