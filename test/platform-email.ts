@@ -49,7 +49,7 @@ export async function emailPlatform(place: MailPlace): Promise<Platform & More> 
       ...{ address, password: PASSWORD, imapHost: "127.0.0.1", imapPort: imap.port, smtpHost: "127.0.0.1", smtpPort: smtp.port },
       ...{ encryption: "off", authserv: "mx.test.local", answerSeconds: 60 },
     },
-    hasty: { answerSeconds: 3 },
+    soon: { answerSeconds: 3 },
     say: async ({ from = mia, text, bot, file }: Said) => ({
       id: await mail({
         ...{ from: { name: "Mia", address: from }, subject: "", text },

@@ -77,7 +77,7 @@ export async function matrixPlatform(): Promise<Platform & More> {
       pollSeconds: 1,
       answerSeconds: 60,
     },
-    hasty: { answerSeconds: 3 },
+    soon: { answerSeconds: 3 },
     async say(said) {
       const { room, sender, content } = contentOf(state, said);
       const relation = said.answers === undefined ? {} : { "m.relates_to": { "m.in_reply_to": { event_id: said.answers } } };

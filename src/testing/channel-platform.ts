@@ -39,6 +39,8 @@ export interface Platform {
   config: Record<string, unknown>;
   /** Settings with which silence is seen soon: too soon where a machine is busy with other things. */
   hasty?: Record<string, unknown>;
+  /** The same, of settings that are looked at with each question: they hold from when it is silent. */
+  soon?: Record<string, unknown>;
   /** Two people, and two rooms of which the account is a member. */
   people: [string, string];
   rooms: [string, string];
@@ -71,6 +73,8 @@ export interface Platform {
 
 export interface Trial {
   channel: Channel;
+  /** The settings that it goes by. */
+  config: object;
   got: Inbound[];
   lost: unknown[];
   /** Resolves when so many have come in. */
@@ -105,10 +109,11 @@ export async function connect(kind: ChannelKind, platform: Platform, cursors: Ma
     hook() {},
     now: Date.now,
   };
-  const channel = await kind.open(kind.config.parse(platform.config), host);
+  const config = kind.config.parse(platform.config);
+  const channel = await kind.open(config, host);
   const came = (count: number): Promise<Inbound[]> =>
     until(() => (got.length >= count ? got : undefined), `${count} messages, not ${got.length}`);
-  return { channel, got, lost, came, inbox, cursors, close: () => channel.close() };
+  return { channel, config: config as object, got, lost, came, inbox, cursors, close: () => channel.close() };
 }
 
 /** Looks again until there is something; fails after a minute. */
@@ -378,6 +383,7 @@ const CASES: Record<string, Case> = {
     try {
       await direct(hasty, platform);
       await platform.freeze();
+      Object.assign(hasty.config, platform.soon);
       const probed = (): Promise<true | undefined> =>
         hasty.channel.probe().then(
           () => undefined,
