@@ -61,7 +61,7 @@ async function outputs(place: Place, calls: { tool: string; input: unknown }[]):
     return first ? [{ do: "calls", calls }] : [{ do: "text", text: "done" }];
   });
   await place.client.call("sessions.say", { params: { id }, body: { parts: [{ type: "text", text: "go" }] } });
-  for (const end = Date.now() + 60_000; ;) {
+  for (const end = Date.now() + 120_000; ;) {
     const events = (await place.events(id)).map(({ event }) => event);
     if (events.some(({ type }) => type === "turn.completed"))
       return events.flatMap((event) =>
@@ -102,9 +102,13 @@ for (const mode of ["guarded", "contained"] as const)
     await approved(place, "evil", { command: inside, args: [`${computer.workspace}/hostile.mjs`], seconds: 1 });
     await outputs(place, [{ tool: "evil_garbage", input: {} }]);
     await steward.servers.close();
-    const left = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map((pid) => commandOf(pid));
-    assert.deepEqual(
-      left.filter((line) => line.includes(at) || line.includes(`${computer.workspace}/hostile.mjs`)),
-      [],
-    );
+    const left = async (): Promise<string[]> =>
+      (await readdir("/proc"))
+        .filter((name) => /^\d+$/.test(name))
+        .map((pid) => commandOf(pid))
+        .filter((line) => line.includes(at) || line.includes(`${computer.workspace}/hostile.mjs`));
+    // What was killed stands in the list until the kernel has come to it.
+    for (const end = Date.now() + 60_000; (await left()).length > 0 && Date.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual(await left(), []);
   });
