@@ -51,11 +51,14 @@ describe("rules of the doors", () => {
 
   test("S-02 a listener on every address is called by the addresses of this machine and nothing else", () => {
     const config = parseConfig({});
-    const own = Object.values(networkInterfaces()).flatMap((found) => (found ?? []).map(({ address }) => address));
-    const written = own.map((address) => (address.includes(":") ? `[${address}]` : address));
+    const own = (): string[] => Object.values(networkInterfaces()).flatMap((found) => (found ?? []).map(({ address }) => address));
+    const all = own();
+    const written = all.map((address) => (address.includes(":") ? `[${address}]` : address));
     const outer = written.filter((address) => !isLoopback(address.replace(/[[\]]/g, "")));
     for (const host of ["0.0.0.0", "::"])
-      for (const address of written) {
+      for (const [at, address] of written.entries()) {
+        // Networks of containers come and go on this machine.
+        if (!own().includes(all[at]!)) continue;
         assert.equal(hostAllowed(`${address}:7777`, { host, port: 7777 }, config), true, address);
         assert.equal(originAllowed(`http://${address}:7777`, { host, port: 7777 }, config), true, address);
         assert.equal(originAllowed(`http://${address}:3000`, { host, port: 7777 }, config), false, address);
