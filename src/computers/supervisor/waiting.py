@@ -33,6 +33,8 @@ def blocked(pid, tty):
         with open("/proc/%d/syscall" % pid) as file:
             words = file.read().split()
     except OSError:
+        if (stat_of(pid) or " ")[0] != "S":
+            return None  # it has gone on, or ended, since
         words = []
     if not READS or not words or words[0] in ("running", "-1"):
         return "?" if not words else None
