@@ -74,7 +74,7 @@ describe("random frames", { skip: missing ?? false }, () => {
   after(() => place.close());
 
   for (const seed of [1, 2, 3, 4])
-    test(`seed ${seed}: every connection still answers at the end`, { timeout: 120_000 }, async () => {
+    test(`seed ${seed}: every connection still answers at the end`, { timeout: 280_000 }, async () => {
       const roll = dice(seed);
       const talk = await place.connect(`/?user=fuzz${seed}`, seed % 2 === 0 ? { headers: { "user-agent": PYTHON } } : {});
       for (let at = 0; at < 60; at++) {
