@@ -167,6 +167,8 @@ describe("a computer by seatbelt", missing === undefined ? {} : { skip: missing 
       assert.deepEqual([state, usage!.processes >= 2], ["running", true]);
       assert.ok((await computer.machine!.processes()).some(({ command }) => command === "sleep 7654.25"));
       await computer.machine!.stop();
+      // What was killed is gone a moment later.
+      for (const end = Date.now() + 60_000; processesWith("7654.25").length > 0 && Date.now() < end;) await delay(20);
       assert.deepEqual(
         [processesWith("7654.25"), existsSync(`${home}/tmp`), (await computer.machine!.state()).state],
         [[], false, "stopped"],
