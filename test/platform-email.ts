@@ -13,6 +13,8 @@ interface More {
   address: string;
   /** What lies in a mailbox. */
   box(address: string): Promise<Email[]>;
+  /** How many. */
+  mails(address: string): number;
 }
 interface State {
   fault: { fault: Fault; times: number } | undefined;
@@ -44,7 +46,8 @@ export async function emailPlatform(place: MailPlace): Promise<Platform & More> 
   const sender = createTransport({ host: "127.0.0.1", port: place.ports.mx, ignoreTLS: true });
   const mail = async (options: SendMailOptions): Promise<string> => (await sender.sendMail({ to: address, ...options })).messageId;
   return {
-    ...{ mail, box, address, people: [mia, ben], rooms: ["", ""], kept: () => [...state.kept], calls: () => state.calls },
+    ...{ mail, box, address, mails: (of: string) => filesIn(boxes.get(of)!).length },
+    ...{ people: [mia, ben], rooms: ["", ""], kept: () => [...state.kept], calls: () => state.calls },
     config: {
       ...{ address, password: PASSWORD, imapHost: "127.0.0.1", imapPort: imap.port, smtpHost: "127.0.0.1", smtpPort: smtp.port },
       ...{ encryption: "off", authserv: "mx.test.local", answerSeconds: 60 },
