@@ -79,6 +79,8 @@ function imageTests(place: () => StewardPlace): void {
     const { running, page, plain, said, socket } = await opened(place(), given);
     console.log(`docker run to a token: ${Math.round(performance.now() - began)} ms`);
 
+    // It starts beside Steward.
+    await until("Ollama answers", async () => ((await fetch(`http://127.0.0.1:${ollama}/api/version`)).ok ? true : undefined));
     const found = await Promise.all(
       [`${page}/api/health`, `${page}/`, `${plain}/`, `http://127.0.0.1:${ollama}/api/version`].map((url) => fetch(url)),
     );
@@ -123,7 +125,7 @@ function imageTests(place: () => StewardPlace): void {
       const users = await running.exec(
         "sh",
         "-c",
-        "cat /proc/[0-9]*/status | grep ^Uid: | sort -u | tr '\\t' ' '; touch /opt/steward/x /etc/x 2>&1 | grep -c Read-only",
+        "cat /proc/[0-9]*/status 2>/dev/null | grep ^Uid: | sort -u | tr '\\t' ' '; touch /opt/steward/x /etc/x 2>&1 | grep -c Read-only",
       );
       assert.equal(users.out, "Uid: 1000 1000 1000 1000\n2\n");
       const { code } = await running.exec("sh", "-c", "command -v ollama");
