@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { openGateway } from "../src/gateway/server.ts";
+import { hasCode } from "../src/std/error.ts";
 import type { Action } from "../src/testing/model-server.ts";
 import { builtPage } from "./built-page.ts";
 import { eventually } from "./gateway-place.ts";
@@ -181,7 +182,13 @@ test("reconnects in the middle of a stream: the server's listener restarts, noth
   await place.gateway.close();
   await v.page.getByText("Reconnecting").waitFor();
   go();
-  const again = await openGateway(place.composed.steward, { host: "127.0.0.1", port: Number(port), web: builtPage() });
+  // Somebody else's connection may have the port for a moment.
+  const again = await eventually(() =>
+    openGateway(place.composed.steward, { host: "127.0.0.1", port: Number(port), web: builtPage() }).catch((error: unknown) => {
+      if (!hasCode(error, "conflict")) throw error;
+      return undefined;
+    }),
+  );
   await reply(v.page, "First half of it, second half. The end.").waitFor();
   await v.page.getByText("Connected").waitFor();
   assert.equal(await reply(v.page, "First half of it,").count(), 1);
@@ -365,16 +372,17 @@ test("files: chosen and pasted ones are uploaded, previewed, removed, and sent w
 test("settings: a switch, a list, a key, a token, full mode with a warning and a banner", options, async (t) => {
   const place = await openPage(t, { config: { model: "builtin/rules" } });
   const v = await visit(browser(), place, { path: "/settings" });
-  const permissions = () => JSON.parse(readFileSync(join(place.home, "permissions.json"), "utf8")).capabilities;
+  const kept = join(place.home, "permissions.json");
   await v.page.getByRole("switch", { name: "Browser" }).check();
   await v.page.getByRole("switch", { name: "Applications" }).uncheck();
   await v.page.locator(".switch-row").filter({ hasText: "Run commands in a shell" }).getByText("Limits").click();
   await v.page.getByRole("textbox", { name: "Blocked commands" }).fill("halt");
   await v.page.keyboard.press("Enter");
   await v.page.getByRole("button", { name: "Remove halt from blocked commands" }).waitFor();
-  // The page shows a change before it is kept.
+  // The page shows a change before it is kept; the first makes the file.
   await eventually(() => {
-    const { browser, applications, terminal } = permissions();
+    if (!existsSync(kept)) return false;
+    const { browser, applications, terminal } = JSON.parse(readFileSync(kept, "utf8")).capabilities;
     return browser.enabled && !applications.enabled && terminal.restrictions.blocked_commands.at(-1) === "halt";
   });
   await v.page.reload();
