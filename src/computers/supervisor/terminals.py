@@ -188,7 +188,7 @@ class Terminal:
             return
         waiting = waits(self)
         # On a busy machine, what it printed before may still be on its way to here, and what was typed on its way to it.
-        if waiting and idle < 0.3 and (not waiting["prompt"].strip() or self.typed == self.end):
+        if waiting and (self.unread() or idle < 0.3 and (not waiting["prompt"].strip() or self.typed == self.end)):
             self.looking = self.loop.later(0.05, self.look)
             return
         if waiting is None:
@@ -200,6 +200,12 @@ class Terminal:
         if not calm:
             self.pause = min(self.pause * 1.6, 1.0)
             self.looking = self.loop.later(self.pause, self.look)
+
+    def unread(self):
+        """It has printed more than what was read here."""
+        poll = select.poll()
+        poll.register(self.master, select.POLLIN)
+        return any(event & select.POLLIN for _, event in poll.poll(0))
 
     def runs(self):
         """Something else than the shell at its prompt is in the foreground."""
