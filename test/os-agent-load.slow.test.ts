@@ -33,7 +33,7 @@ describe("much output", { skip: missing ?? false }, () => {
     return { socket, state, ended: ended.promise };
   };
 
-  test("100 MB, raw, to a reader that pauses: memory stays, others are answered, every byte arrives", { timeout: 120_000 }, async () => {
+  test("100 MB, raw, to a reader that pauses: memory stays, others are answered, every byte arrives", { timeout: 280_000 }, async () => {
     const args = { raw: true, command: "head -c 104857600 /dev/zero | tr '\\0' x" };
     const { socket, state, ended } = await counting({ command: "vm_execute_stream", args });
     socket.pause();
@@ -53,7 +53,7 @@ describe("much output", { skip: missing ?? false }, () => {
     await other.close();
   });
 
-  test("200,000 lines, a frame each, while others are answered", { timeout: 120_000 }, async (t) => {
+  test("200,000 lines, a frame each, while others are answered", { timeout: 280_000 }, async (t) => {
     const { socket, state, ended } = await counting({ command: "vm_execute_stream", args: { command: "seq 1 200000" } });
     const other = await place.connect("/?user=other");
     // By the lines that came meanwhile: a machine that stands still holds up both.

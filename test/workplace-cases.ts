@@ -185,7 +185,7 @@ body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": 
 headers = {"content-type": "application/json", "accept": "application/json, text/event-stream", **json.loads(sys.argv[2])}
 def ask(url, headers):
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=20)
+        answer = urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=100)
         return "%d %s" % (answer.status, "serverInfo" in answer.read().decode())
     except urllib.error.HTTPError as error:
         return "%d" % error.code
