@@ -14,7 +14,8 @@ const KEY = "0123456789abcdef0123456789abcdef-signs";
 
 async function home(t: TestContext, dotenv = ""): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "steward-os-cli-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  // What runs there is ended after this, and may still write.
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   await writeFile(join(folder, ".env"), dotenv);
   return folder;
 }
@@ -45,7 +46,7 @@ function steward(t: TestContext, folder: string, args: string[], env: Record<str
 }
 
 async function serving(run: Run): Promise<string> {
-  for (const end = Date.now() + 60_000; ;) {
+  for (const end = Date.now() + 120_000; ;) {
     const url = /os-agent\s+(ws:\S+)/.exec(run.out())?.[1];
     if (url && run.out().includes("Ctrl-C")) return url;
     if (Date.now() > end || run.child.exitCode !== null) throw new Error(`it does not serve: ${run.out()}${run.err()}`);
@@ -134,6 +135,8 @@ test("O-103 os-agent serve opens the plain page too; a taken port is a warning t
   await serving(run);
   assert.match(run.out(), new RegExp(`warning {2}The plain page is not open: Port ${port} is in use`));
   assert.doesNotMatch(run.out(), /webchat/);
+  run.child.kill("SIGTERM");
+  assert.equal(await run.exit, 0);
   const refused = steward(t, await home(t), ["start", "--webchat", "--no-open"], { FRONTEND_PORT: port, WS_PORT: "0" });
   assert.notEqual(await refused.exit, 0);
   assert.match(refused.err(), new RegExp(`Port ${port} is in use`));
