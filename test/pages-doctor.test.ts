@@ -7,7 +7,7 @@ import { accessibility, builtin, oneBrowser, openPage, skip, visit } from "./pag
 
 const browser = oneBrowser();
 
-test("the owner has it look, sees a line for each check, and has it mend what is safe", { skip, timeout: 120_000 }, async (t) => {
+test("the owner has it look, sees a line for each check, and has it mend what is safe", { skip, timeout: 280_000 }, async (t) => {
   const place = await openPage(t, builtin);
   const file = join(place.home, "permissions.json");
   rmSync(file, { force: true });
