@@ -28,6 +28,7 @@ test("steward tasks: from nothing to a result and back", { timeout: 280_000 }, a
   assert.match((await run(["tasks", "list", "--all"])).out, /Guide +done +\S.* \$0\.00 +tsk_/);
   assert.match((await run(["tasks", "show", id.slice(0, 12)])).out, /^Guide: done/);
   assert.equal((await run(["tasks", "send", "guide", "and what not?"])).out, "Sent to Guide.\n");
+  await run(["tasks", "wait", "guide"]); // which is at work again
   assert.equal((await run(["tasks", "send", "#news", "hello"])).out, "Nobody listens there.\n");
   assert.match((await run(["tasks", "channels"])).out, /#news +1 /);
   assert.equal((await run(["tasks", "channels", "#news"])).out, "person: hello\n");
