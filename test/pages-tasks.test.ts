@@ -7,7 +7,7 @@ import { accessibility, button, oneBrowser, openPage, overflows, sameRoutes, sho
 import type { Action } from "../src/testing/model-server.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 const text = (words: string): Action[] => [{ do: "text", text: words }];
 const call = (input: object): Action[] => [{ do: "calls", calls: [{ tool: "task", input }] }];
 
@@ -47,7 +47,9 @@ test("tasks are started, seen at work with what they started, stopped, resumed, 
   const { page, strays, complaints } = await visit(browser(), place, { path: "/tasks" });
   const one = (name: string) => page.getByRole("group", { name, exact: true });
   await page.getByText("Nothing works in the background.", { exact: false }).waitFor();
-  assert.deepEqual(await page.getByRole("region", { name: "Team sums" }).locator("dt, dd").allInnerTexts(), [
+  const team = page.getByRole("region", { name: "Team sums" });
+  await team.waitFor();
+  assert.deepEqual(await team.locator("dt, dd").allInnerTexts(), [
     ...["Lead", "Sums up.\nleads · writes to all"],
     ...["Ann", "Knows A.\nwrites to all"],
   ]);
