@@ -12,7 +12,7 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 const LOOK_MS = 100;
 
 /** `work`: turns are run also when no server is there. A home that another command holds for a moment is waited for; `conflict` when it takes longer. */
