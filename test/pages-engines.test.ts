@@ -16,7 +16,7 @@ for (const [theme, width] of [
 ] as const)
   test(
     `engines at ${width} px, ${theme}: bringing is asked about, with package, version and licence`,
-    { skip, timeout: 120_000 },
+    { skip, timeout: 280_000 },
     async (t) => {
       const place = await openPage(t, builtin);
       const { page } = await visit(browser(), place, { path: "/settings", width, height: 800, theme });

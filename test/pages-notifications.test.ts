@@ -8,7 +8,7 @@ import { accessibility, button, oneBrowser, openPage, overflows, sameRoutes, ses
 import { telegramPlatform } from "./platform-telegram.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 
 test("the page's table of calls about notices is the gateway's", () => {
   sameRoutes(noticePaths);
@@ -100,6 +100,7 @@ test("notifications from the first to the last read, and how they come", options
   const wet = row("Schedule Cellar");
   await wet.getByText("by telegram", { exact: true }).waitFor();
   await wet.getByText("urgent", { exact: true }).waitFor();
+  await row("Schedule Letters").waitFor();
   assert.equal(await wet.getByRole("link", { name: /^Session of Schedule Cellar/ }).getAttribute("href"), `/s/${session}`);
   assert.deepEqual(await page.locator(".note h3").allTextContents(), ["Schedule Letters", "Schedule Cellar", "Note"]);
   await row("Schedule Letters").getByRole("button", { name: "Show all of it" }).click();

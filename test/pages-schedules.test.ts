@@ -11,7 +11,7 @@ import { OWNER } from "./harness.ts";
 import { accessibility, builtin, button, oneBrowser, openPage, overflows, sameRoutes, shot, skip, visit } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 
 test("the page's table of calls about schedules is the gateway's", () => {
   sameRoutes(schedulePaths);
@@ -44,6 +44,8 @@ test("schedules from the first to their history", options, async (t) => {
   const keep = dialog.getByRole("button", { name: "Schedule", exact: true });
   await keep.click();
   await dialog.getByText("retries: At most 10.").waitFor();
+  // The focus comes after the words.
+  await page.locator("#schedule-retries:focus").waitFor();
   const retries = dialog.getByLabel("Tries after a failure");
   assert.deepEqual(
     [await retries.getAttribute("aria-invalid"), await page.evaluate(() => document.activeElement?.id)],

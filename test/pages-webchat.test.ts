@@ -42,7 +42,7 @@ const SHOWN = [
   '<div class="wide" tabindex="0"><table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td><code>x</code></td><td>&lt;u&gt;y&lt;/u&gt;</td></tr></tbody></table></div>',
 ].join("");
 
-describe("WebChat's page", { skip, timeout: 120_000 }, () => {
+describe("WebChat's page", { skip, timeout: 280_000 }, () => {
   const browser = oneBrowser();
   let place: ChatPlace;
   before(async () => {
@@ -152,6 +152,7 @@ describe("WebChat's page", { skip, timeout: 120_000 }, () => {
     await page.getByText("First.").waitFor();
     const session = String(await page.evaluate("now.session"));
     const ended = async (): Promise<number> => (await place.events(session)).filter(({ event }) => event.type === "turn.completed").length;
+    await until(async () => ((await ended()) === 1 ? true : undefined), "the first has ended");
     // It is taken, and neither its confirmation nor its answer comes through.
     place.model.script([{ do: "text", text: "Second." }]);
     await page.evaluate("now.socket.onmessage = () => {}");
