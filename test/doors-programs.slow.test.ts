@@ -51,7 +51,7 @@ const openCode: Program = {
     };
     const config = {
       ...{ model: "door/turn", provider: { door }, permission: "allow", autoupdate: false, share: "disabled" },
-      mcp: { steward: { type: "remote", ...tools, enabled: true, oauth: false } },
+      mcp: { steward: { type: "remote", ...tools, enabled: true, oauth: false, timeout: 120_000 } },
     };
     return {
       argv: [path["opencode"]!, "run", "hi"],

@@ -82,7 +82,11 @@ test("Steward is killed while the program's command runs: the turn goes on, and 
   child.kill("SIGKILL");
   await once(child, "exit");
   const again = await here.start();
-  await eventually(() => asked(server).some((lines) => lines.some((line) => line.includes("not known whether this ran"))), 90_000);
+  await eventually(() => asked(server).some((lines) => lines.some((line) => line.includes("not known whether this ran"))), 200_000);
+  await eventually(async () => {
+    const { sessions } = await here.json<{ sessions: { running: boolean }[] }>(["sessions", "--json"]);
+    return sessions.every(({ running }) => !running);
+  });
   assert.match((await here.run(["chat", "And?"])).out, /All done\./);
   assert.equal(readFileSync(count, "utf8"), "once\n");
   again.child.kill("SIGTERM");
