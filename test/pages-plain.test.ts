@@ -10,7 +10,7 @@ import { accessibility, launch, oneBrowser, skip as noChromium } from "./pages-p
 import { openPlainPlace, type PlainPlace } from "./plain-place.ts";
 
 const skip = noChromium || ((await bubblewrapMissing()) ?? false);
-const options = { timeout: 180_000 };
+const options = { timeout: 280_000 };
 const browser = oneBrowser(skip);
 
 interface Seen {
@@ -140,7 +140,7 @@ describe("the plain page", { skip }, () => {
     await page.locator("#terminal summary").click();
     await page.getByLabel("Command").fill("printf 'the result' > /return/result.txt");
     await page.getByRole("button", { name: "Run" }).click();
-    const fromChat = await downloaded(page, () => page.getByRole("button", { name: "Save result.txt" }).click({ timeout: 30_000 }));
+    const fromChat = await downloaded(page, () => page.getByRole("button", { name: "Save result.txt" }).click({ timeout: 60_000 }));
     assert.deepEqual(fromChat, ["result.txt", "the result"]);
     const fromList = await downloaded(page, () => page.getByRole("button", { name: "Download result.txt" }).click());
     assert.deepEqual(fromList, ["result.txt", "the result"]);
@@ -287,7 +287,7 @@ describe("where OS-Agent's door is open", { skip }, () => {
       await page.locator("#prompt").press("Enter");
       await page.locator(".agent", { hasText: "Here it is." }).first().waitFor();
       const link = page.getByRole("link", { name: "out.txt" });
-      assert.deepEqual(await downloaded(page, () => link.click({ timeout: 30_000 })), ["out.txt", "returned"]);
+      assert.deepEqual(await downloaded(page, () => link.click({ timeout: 60_000 })), ["out.txt", "returned"]);
       await page.locator("#file").setInputFiles({ name: "my photo.png", mimeType: "image/png", buffer: Buffer.from([137, 80, 78, 71]) });
       await page.getByText("/data/my_photo.png", { exact: true }).waitFor();
       await page.getByRole("button", { name: "Sessions" }).click();

@@ -17,10 +17,14 @@ export function openTerminal(line: () => Promise<Line>): Terminal {
     addTo(output, className === "" ? text : make("span", { className }, text));
     while ((output.textContent?.length ?? 0) > KEPT_CHARACTERS && output.firstChild) output.firstChild.remove();
   };
-  const quiet = (): void => {
-    stop.disabled = true;
+  const state = { running: 0 };
+  const quiet = (running = 0): void => {
+    state.running = running;
+    stop.disabled = running === 0;
     answer.hidden = true;
   };
+  /** The next command may have been given before this one has ended. */
+  const over = (): void => quiet(Math.max(0, state.running - 1));
   const said = (error: unknown): void => print(`${(error as Error).message}\n`, "bad");
   const type = (data: string): void =>
     void line()
@@ -32,6 +36,7 @@ export function openTerminal(line: () => Promise<Line>): Terminal {
     command.value = "";
     print(`$ ${text}\n`, "note");
     line().then((one) => {
+      state.running++;
       stop.disabled = false;
       one.send({ command: "vm_execute_stream", args: { command: text } });
     }, said);
@@ -47,15 +52,15 @@ export function openTerminal(line: () => Promise<Line>): Terminal {
     line()
       .then((one) => one.ask({ command: "restart_terminal" }))
       .then(() => print("(restarted)\n", "note"), said)
-      .finally(quiet);
+      .finally(() => quiet());
   });
   return {
     clear: () => (output.replaceChildren(), quiet()),
     heard: {
       text: (text) => print(text),
-      failed: (message) => (said(new Error(message)), quiet()),
-      ended: quiet,
-      closed: quiet,
+      failed: (message) => (said(new Error(message)), over()),
+      ended: over,
+      closed: () => quiet(),
       asked(prompt) {
         at("asked").textContent = prompt.trim() || "Input";
         input.type = SECRET.test(prompt) ? "password" : "text";
