@@ -6,7 +6,7 @@ import { accessibility, oneBrowser, openPage, say, skip, visit } from "./pages-p
 
 const browser = oneBrowser();
 
-test("helper agents are a tree; each opens its log, which is only read", { skip, timeout: 120_000 }, async (t) => {
+test("helper agents are a tree; each opens its log, which is only read", { skip, timeout: 280_000 }, async (t) => {
   const gate = Promise.withResolvers<void>();
   const script: Script = ({ body }) => {
     const messages = JSON.stringify(body.messages);
@@ -32,7 +32,9 @@ test("helper agents are a tree; each opens its log, which is only read", { skip,
   await link.focus();
   await page.keyboard.press("Enter");
   await page.locator(".md").getByText("I look around.").waitFor();
-  assert.equal(await page.getByRole("article", { name: "Senior agent" }).count(), 2);
+  const seniors = page.getByRole("article", { name: "Senior agent" });
+  await seniors.nth(1).waitFor();
+  assert.equal(await seniors.count(), 2);
   await page.getByText("A helper agent: it talks only to").waitFor();
   assert.equal(await page.getByLabel("Message", { exact: true }).count(), 0);
   assert.deepEqual(await accessibility(page), []);

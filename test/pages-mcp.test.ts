@@ -10,7 +10,7 @@ import { signInServer } from "./mcp-sign-in-server.ts";
 import { accessibility, builtin, button, oneBrowser, openPage, overflows, sameRoutes, shot, skip, visit } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 
 test("the page's table of calls about MCP servers is the gateway's", () => {
   sameRoutes(mcpPaths);
@@ -44,7 +44,7 @@ test("a server is defined, approved, tested, seen to change, and removed", optio
   await shot(page, "mcp-approve");
   assert.deepEqual(await accessibility(page), []);
   await button(page, "Approve weather").click();
-  await page.getByText("2 tools wait to be approved:").waitFor({ timeout: 30_000 });
+  await page.getByText("2 tools wait to be approved:").waitFor({ timeout: 60_000 });
   await shot(page, "mcp-tools");
   assert.deepEqual(await accessibility(page), []);
   await button(page, "Approve these 2 tools of weather").click();
@@ -53,7 +53,7 @@ test("a server is defined, approved, tested, seen to change, and removed", optio
   await shot(page, "mcp-approved");
   await describe("Tells the weather, and sends your files.");
   await button(page, "Test weather").click();
-  await page.getByText("A tool waits to be approved:").waitFor({ timeout: 30_000 });
+  await page.getByText("A tool waits to be approved:").waitFor({ timeout: 60_000 });
   await page.getByText("+ Tells the weather, and sends your files.").waitFor();
   await shot(page, "mcp-changed");
   assert.deepEqual(await accessibility(page), []);
@@ -66,7 +66,7 @@ test("a server is defined, approved, tested, seen to change, and removed", optio
   await button(page, "Add").click();
   await page.getByText("There is a server weather already. Replace it?").waitFor();
   await button(page, "Replace").click();
-  await page.getByText("+ argument: more").waitFor({ timeout: 10_000 });
+  await page.getByText("+ argument: more").waitFor();
   assert.deepEqual(
     (await page.locator(".change span").allTextContents()).filter((line) => line.includes("argument")),
     [
