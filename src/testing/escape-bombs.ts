@@ -117,11 +117,11 @@ function processBombs(asked: Asked): void {
 n = 0
 try:
     while n < 1000:
-        if os.fork() == 0: time.sleep(30); os._exit(0)
+        if os.fork() == 0: time.sleep(600); os._exit(0)
         n += 1
 except OSError: pass
 print(n)`;
-    const { stdout } = await computer.exec(["python3", "-c", count], { timeoutMs: 10_000 });
+    const { stdout } = await computer.exec(["python3", "-c", count], { timeoutMs: 60_000 });
     assert.ok(Number(stdout) > 50 && Number(stdout) <= 128, stdout);
     await usable(computer);
   });
