@@ -9,7 +9,7 @@ import { openPlainPlace } from "./plain-place.ts";
 const browser = oneBrowser();
 const file = { name: "idea.wav", mimeType: "audio/wav", buffer: Buffer.from(wav()) };
 
-test("O-033 the page shows the transcript at its audio, and why there is none", { skip: noChromium, timeout: 120_000 }, async (t) => {
+test("O-033 the page shows the transcript at its audio, and why there is none", { skip: noChromium, timeout: 280_000 }, async (t) => {
   const server = await voiceServer("What was said.");
   t.after(() => server.close());
   const voice = { "voice.hear": "tape", "voice.providers": { tape: { kind: "openai", baseUrl: server.url } } };
@@ -33,7 +33,7 @@ test(
   "O-033 the plain page lists the transcript, and takes it for no other answer",
   {
     skip: noChromium || ((await bubblewrapMissing()) ?? false),
-    timeout: 120_000,
+    timeout: 280_000,
   },
   async (t) => {
     const server = await voiceServer("What was said.");

@@ -13,7 +13,7 @@ import { OWNER } from "./harness.ts";
 import { accessibility, builtin, button, oneBrowser, openPage, overflows, sameRoutes, say, shot, skip, visit } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 const DAY_MS = 86_400_000;
 
 test("the page's table of calls about usage is the gateway's", () => {
