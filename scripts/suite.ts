@@ -46,7 +46,7 @@ interface Done {
 }
 
 /** The longest that a file may take: one that leaves something behind would never end otherwise. */
-const LIMIT_MS = 10 * 60_000;
+const LIMIT_MS = 20 * 60_000;
 
 async function run(file: string): Promise<Done> {
   const from = seconds();
