@@ -41,7 +41,7 @@ async function turn(calls: Said[], answers: (ask: Ask) => Parameters<typeof answ
       await answerAsk(steward, OWNER, ask.id, answer).catch((error: unknown) => void refusals.push(failureOf(error).code));
     return state.over;
   };
-  await eventually(look).finally(() => worker.stop(1000));
+  await eventually(look, 240_000).finally(() => worker.stop(1000)); // all of its commands run until then
   await done;
   const { events } = await sessionEvents(steward, OWNER, session, {});
   const results = events.flatMap(({ event }) =>
