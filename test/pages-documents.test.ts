@@ -11,7 +11,7 @@ import { OWNER } from "./harness.ts";
 import { builtin, oneBrowser, openPage, skip, visit } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 
 test("a large file goes up in pieces, also when the connection breaks; taken out of the draft it is gone", options, async (t) => {
   const place = await openPage(t, builtin);

@@ -17,7 +17,7 @@ for (const [theme, width] of [
   ["light", 1280],
   ["dark", 390],
 ] as const)
-  test(`search, facts and fields at ${width} px, ${theme}`, { skip, timeout: 120_000 }, async (t) => {
+  test(`search, facts and fields at ${width} px, ${theme}`, { skip, timeout: 280_000 }, async (t) => {
     const place = await openPage(t, builtin);
     mkdirSync(join(place.home, "workspace"), { recursive: true });
     writeFileSync(join(place.home, "workspace", "garden.md"), "# Garden\n\nThe marigold stands by the gate.\n");

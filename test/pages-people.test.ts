@@ -20,7 +20,7 @@ import {
 } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 
 test("the page's table of calls about people is the gateway's", () => {
   sameRoutes(peoplePaths);

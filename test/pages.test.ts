@@ -13,7 +13,7 @@ import { eventually } from "./gateway-place.ts";
 import { accessibility, builtin, oneBrowser, openPage, say, sessionOf, skip, talk, visit, type Visit } from "./pages-place.ts";
 
 const browser = oneBrowser();
-const options = { skip, timeout: 120_000 };
+const options = { skip, timeout: 280_000 };
 
 /** The text as it stands in the conversation, not as it is told to screen readers. */
 const reply = (page: Page, text: string) => page.locator(".md").getByText(text);
