@@ -222,3 +222,22 @@ test("usage goes on to the next day in a window that stays open", options, async
   await asked;
   await context.close();
 });
+
+test(
+  "a network that changes while somebody signs in: what only reads is asked again, and a longer break ends by itself",
+  options,
+  async (t) => {
+    const place = await openPage(t, builtin);
+    for (const breaks of [1, 3]) {
+      const context = await browser().newContext();
+      const page = await context.newPage();
+      const asked = { times: 0 };
+      await page.route("**/api/me", (route) => (asked.times++ < breaks ? route.abort("connectionreset") : route.continue()));
+      await page.goto(await place.gateway.claimLink());
+      if (breaks > 2) await page.getByText("Steward can't be reached").waitFor();
+      await page.getByLabel("Message", { exact: true }).waitFor();
+      assert.equal(asked.times, breaks + 1);
+      await context.close();
+    }
+  },
+);

@@ -7,6 +7,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { routes } from "../src/core/api.ts";
 import type { Event } from "../src/core/events.ts";
 import { builtPage } from "./built-page.ts";
+import { deaf } from "./deaf.ts";
 import { openPlace, type Place } from "./gateway-place.ts";
 
 const found = [
@@ -29,7 +30,7 @@ const needless = [
 
 export const launch = (more: string[] = []): Promise<Browser> =>
   chromium.launch({
-    executablePath: found!,
+    executablePath: deaf(found!),
     headless: true,
     timeout: 120_000,
     args: [
@@ -93,6 +94,10 @@ export async function visit(
   const complaints: string[] = [];
   page.on("request", (request) => {
     if (!/^(blob|data):/.test(request.url()) && new URL(request.url()).origin !== place.gateway.url) strays.push(request.url());
+  });
+  page.on("requestfailed", (request) => {
+    const { errorText = "" } = request.failure() ?? {};
+    if (errorText !== "net::ERR_ABORTED") console.error(`${request.method()} ${request.url()}: ${errorText}`); // shown with a test that fails
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on(

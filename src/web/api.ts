@@ -78,14 +78,23 @@ export async function ask<N extends RouteName>(
 export const SUSPENDED = "Your access to this Steward is suspended";
 export const PROOF = "x-steward-proof";
 
-/** A request with the cookie and its proof. Throws StewardError for anything but success. */
+const AGAIN_MS = 300;
+
+/** A request with the cookie and its proof; what only reads is tried twice, since a network that changes breaks what is connected just then. Throws StewardError for anything but success. */
 export async function request(url: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   headers.set(PROOF, proof());
-  const response = await fetch(url, { ...init, headers, credentials: "same-origin", redirect: "error" }).catch((error: unknown) => {
-    if (init.signal?.aborted) throw error;
-    throw new StewardError("unavailable", "Steward can't be reached.", { hint: "Is it running? ./steward start", cause: error });
-  });
+  const send = (): Promise<Response> => fetch(url, { ...init, headers, credentials: "same-origin", redirect: "error" });
+  const again = (error: unknown): Promise<Response> => {
+    if (init.signal?.aborted || (init.method ?? "GET") !== "GET") throw error;
+    return new Promise((resolve) => setTimeout(resolve, AGAIN_MS)).then(send);
+  };
+  const response = await send()
+    .catch(again)
+    .catch((error: unknown) => {
+      if (init.signal?.aborted) throw error;
+      throw new StewardError("unavailable", "Steward can't be reached.", { hint: "Is it running? ./steward start", cause: error });
+    });
   if (response.ok) return response;
   if (response.status === 401 && !url.startsWith("/api/claim")) whenSignedOut.run();
   const failure = await failureOf(response);

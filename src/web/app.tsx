@@ -18,7 +18,7 @@ import { view } from "./session.ts";
 import { refreshSessions } from "./sessions.ts";
 
 export function App({ code }: { code?: string | undefined }): VNode | null {
-  if (code && me.value === undefined)
+  if (code && me.value === undefined && !unreachable.value)
     return (
       <>
         <Welcome code={code} />
