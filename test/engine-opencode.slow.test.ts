@@ -217,7 +217,7 @@ test("a cancelled turn ends at once, in the middle of words and of a command, an
       onEvent: ({ type }) => void (type === when && setTimeout(end, 300)),
     });
     assert.equal(outcome.stop, "cancelled");
-    assert.ok(Date.now() - at.time < 10_000, `${Date.now() - at.time} ms`); // less than one second where nothing else runs
+    assert.ok(Date.now() - at.time < 40_000, `${Date.now() - at.time} ms`); // less than one second where nothing else runs
     assert.deepEqual(await place.workplace.left(), []);
   }
   assert.match(
