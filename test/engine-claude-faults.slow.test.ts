@@ -60,7 +60,7 @@ test("a stop ends the turn at once: while the model speaks, while a command runs
   assert.deepEqual(running[1].slice(3), ["end cancelled"]);
   const waiting = await stopped(t, [{ do: "calls", calls: [{ tool: "mcp__steward__wait", input: {} }] }], isStart);
   assert.deepEqual(waiting[1], ["step wait @2", "started wait", "wait = Error: stopped", "end cancelled"]);
-  for (const [took] of [speaking, running, waiting]) assert.ok(took < 40_000, `${took} ms`); // less than one second where nothing else runs; the command sleeps for a minute, the others for ever
+  for (const [took] of [speaking, running, waiting]) assert.ok(took < 10_000, `${took} ms`); // less than one second where nothing else runs
 });
 
 test("a limit, a refused key, an outage and an unknown model are told at once, as the door saw them", limit, async (t) => {

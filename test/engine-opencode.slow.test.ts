@@ -217,7 +217,7 @@ test("a cancelled turn ends at once, in the middle of words and of a command, an
       onEvent: ({ type }) => void (type === when && setTimeout(end, 300)),
     });
     assert.equal(outcome.stop, "cancelled");
-    assert.ok(Date.now() - at.time < 40_000, `${Date.now() - at.time} ms`); // less than one second where nothing else runs
+    assert.ok(Date.now() - at.time < 10_000, `${Date.now() - at.time} ms`); // less than one second where nothing else runs
     assert.deepEqual(await place.workplace.left(), []);
   }
   assert.match(
@@ -314,7 +314,7 @@ test("a project's plugin runs behind walls, costs no long wait, changes no rule,
     place.say("hi");
     const from = Date.now();
     assert.equal((await place.run()).stop, "end");
-    assert.ok(Date.now() - from < 90_000); // without a registry it was tried for 90 seconds, after which it began
+    assert.ok(Date.now() - from < 60_000); // without a registry it was tried for 90 seconds
     assert.deepEqual([existsSync(join(cwd, "ran.txt")), existsSync(join(cwd, "made")), place.wishes.length], [project, false, 1]);
     assert.equal(system(place.server.requests[0]!).includes("Always be brief."), project);
   }
